@@ -1,0 +1,125 @@
+import type { DriverId, PaymentMethod, VehicleType } from "./driver.ts";
+import type { LatLng } from "./place.ts";
+import type { EpochMs } from "./time.ts";
+
+declare const brand: unique symbol;
+export type RiderId = string & { readonly [brand]: "RiderId" };
+/** `{cell prefix}.{ulid}`: any later request routes by the id alone. */
+export type RideId = string & { readonly [brand]: "RideId" };
+/** `{ride id}#{seq}`, seq rising within the ride's shard. */
+export type OfferId = string & { readonly [brand]: "OfferId" };
+
+/** What a rider asked for; never changes. */
+export interface RideRequest {
+  readonly pickup: LatLng;
+  readonly dropoff: LatLng;
+  readonly vehicleType: VehicleType;
+  readonly payment: PaymentMethod;
+  readonly minimumRating: number;
+  readonly seats: number;
+  readonly accessible: boolean;
+}
+
+interface RideBase {
+  readonly id: RideId;
+  /** Rises by one with every transition (S6); the outbox row of a transition is `{id}:{version}`. */
+  readonly version: number;
+  readonly riderId: RiderId;
+  readonly request: RideRequest;
+  /** Great-circle metres from pickup to dropoff. */
+  readonly tripMeters: number;
+  readonly fareCents: number;
+  /** How often a driver gave the ride back. */
+  readonly redispatches: number;
+  readonly createdAt: EpochMs;
+  /** Stars the rider gave the driver, and the other way round, after the ride. */
+  readonly ratings: { readonly driver?: number; readonly rider?: number };
+}
+
+interface HasDriver {
+  readonly driverId: DriverId;
+  readonly offerId: OfferId;
+  readonly assignedAt: EpochMs;
+}
+
+export type MatchingRide = RideBase & { readonly state: "matching"; readonly deadlineAt: EpochMs };
+export type AssignedRide = RideBase & HasDriver & { readonly state: "assigned" };
+export type ArrivedRide = RideBase & HasDriver & { readonly state: "arrived"; readonly arrivedAt: EpochMs };
+export type OnTripRide = RideBase & HasDriver & { readonly state: "on_trip"; readonly startedAt: EpochMs };
+export type CompletedRide = RideBase &
+  HasDriver & { readonly state: "completed"; readonly startedAt: EpochMs; readonly endedAt: EpochMs };
+export type AbandonedRide = RideBase &
+  HasDriver & { readonly state: "abandoned"; readonly startedAt: EpochMs; readonly endedAt: EpochMs };
+export type NoShowRide = RideBase & HasDriver & { readonly state: "cancelled_no_show"; readonly endedAt: EpochMs };
+/** `late` says that a driver was already on his way: whoever charges fees wants to know. */
+export type CancelledRide = RideBase & {
+  readonly state: "cancelled_by_rider";
+  readonly endedAt: EpochMs;
+  readonly late: boolean;
+};
+export type UnservedRide = RideBase & {
+  readonly state: "no_driver";
+  readonly endedAt: EpochMs;
+  readonly reason: "deadline" | "redispatches";
+};
+
+/** Rides with a driver whose lock they hold. */
+export type EngagedRide = AssignedRide | ArrivedRide | OnTripRide;
+export type TerminalRide = CompletedRide | AbandonedRide | NoShowRide | CancelledRide | UnservedRide;
+export type Ride = MatchingRide | EngagedRide | TerminalRide;
+export type RideState = Ride["state"];
+
+export function isTerminal(ride: Ride): ride is TerminalRide {
+  return ride.state !== "matching" && !isEngaged(ride);
+}
+
+export function isEngaged(ride: Ride): ride is EngagedRide {
+  return ride.state === "assigned" || ride.state === "arrived" || ride.state === "on_trip";
+}
+
+/** Why an offer came to nothing. */
+export type DeadReason =
+  | "busy"
+  | "offline"
+  | "stale"
+  | "declined"
+  | "expired"
+  | "superseded"
+  | "cancelled"
+  | "unreachable"
+  | "unanswered";
+
+interface OfferBase {
+  readonly id: OfferId;
+  readonly seq: number;
+  readonly rideId: RideId;
+  readonly driverId: DriverId;
+  readonly wave: number;
+  /** Position in the ranker's order, 0 first. */
+  readonly rank: number;
+  /** Expected cost in seconds; lower is better. */
+  readonly score: number;
+  /** Who scored: a model's version, or `nearest@1`. */
+  readonly ranker: string;
+  readonly pickupMeters: number;
+  readonly createdAt: EpochMs;
+}
+
+/** intent -> offered -> won -> ended, or dead on the way. Dead and ended are final: a late verdict stays true. */
+export type IntentOffer = OfferBase & { readonly state: "intent" };
+export type OfferedOffer = OfferBase & { readonly state: "offered"; readonly expiresAt: EpochMs };
+export type WonOffer = OfferBase & { readonly state: "won"; readonly wonAt: EpochMs };
+export type EndedOffer = OfferBase & {
+  readonly state: "ended";
+  readonly wonAt: EpochMs;
+  readonly endedAt: EpochMs;
+  readonly released: boolean;
+};
+export type DeadOffer = OfferBase & {
+  readonly state: "dead";
+  readonly reason: DeadReason;
+  readonly endedAt: EpochMs;
+  readonly released: boolean;
+};
+export type LiveOffer = IntentOffer | OfferedOffer;
+export type Offer = LiveOffer | WonOffer | EndedOffer | DeadOffer;
