@@ -1,0 +1,28 @@
+/** What a ranker answers, whichever ranker it was. */
+import type { Candidate } from "../domain/driver.ts";
+
+export interface RankedCandidate {
+  readonly candidate: Candidate;
+  /** Expected cost in seconds; lower is better. */
+  readonly score: number;
+  /** The model's P(accept), null where no model was used. */
+  readonly acceptProbability: number | null;
+}
+
+/** Why the model did not rank: not loaded yet, too slow, threw, answered nonsense, or switched off. */
+export type FallbackReason = "loading" | "deadline" | "error" | "invalid" | "off";
+
+export interface Ranked {
+  /** Best first; every candidate exactly once. */
+  readonly order: readonly RankedCandidate[];
+  /** A model's version, or `nearest@1`. */
+  readonly ranker: string;
+  readonly fallback: FallbackReason | null;
+}
+
+/** A total order, so that the same decision made twice is the same decision. */
+export function byScoreThenId(a: RankedCandidate, b: RankedCandidate): number {
+  if (a.score !== b.score) return a.score - b.score;
+  if (a.candidate.driverId === b.candidate.driverId) return 0;
+  return a.candidate.driverId < b.candidate.driverId ? -1 : 1;
+}

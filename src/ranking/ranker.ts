@@ -1,0 +1,48 @@
+/**
+ * Turns a model's P(accept) into an order of candidates. The model itself runs elsewhere (`durable-objects/ports`): here
+ * its numbers are only judged and used, and where they cannot be used the nearest ranker answers instead.
+ */
+import type { Candidate } from "../domain/driver.ts";
+import { pickupSeconds, type RankingContext } from "./feature-view.ts";
+import { rankByPickupTime } from "./nearest-ranker.ts";
+import { byScoreThenId, type FallbackReason, type Ranked, type RankedCandidate } from "./ranked.ts";
+
+export type { FallbackReason, Ranked, RankedCandidate };
+
+/** What an offer that comes to nothing costs: a decline takes seconds, silence the whole offer. */
+export const RETRY_SECONDS = 12;
+/** A driver who never accepts would cost infinitely much; below this the order among the unwilling is by distance. */
+const LEAST_PROBABILITY = 0.02;
+
+/**
+ * Seconds of pickup time plus seconds expected to be lost on refusals: `pickup + (1 - p) / p * retry`.
+ *
+ * Offered one after another, with refusals costing `retry` seconds each, drivers i before j is the better order exactly
+ * when `pickup_i + retry / p_i < pickup_j + retry / p_j` (write both orders out; whatever follows them cancels). This
+ * is that index, shifted by `retry` so that a certain driver costs his pickup time.
+ */
+export function expectedCostSeconds(pickupSeconds: number, acceptProbability: number): number {
+  const p = Math.max(acceptProbability, LEAST_PROBABILITY);
+  return pickupSeconds + ((1 - p) / p) * RETRY_SECONDS;
+}
+
+/** One finite probability per candidate; anything else is a broken model, and nothing of its answer is used. */
+function usable(probabilities: Float32Array, count: number): boolean {
+  return probabilities.length === count && probabilities.every((p) => p >= 0 && p <= 1);
+}
+
+/** Orders by expected cost, equal costs by driver id. An unusable answer falls back to the nearest ranker. */
+export function rankByAcceptance(
+  candidates: readonly Candidate[],
+  context: RankingContext,
+  acceptProbabilities: Float32Array,
+  ranker: string,
+): Ranked {
+  if (!usable(acceptProbabilities, candidates.length)) return rankByPickupTime(candidates, context, "invalid");
+  const order = candidates.map((candidate, row): RankedCandidate => {
+    const acceptProbability = acceptProbabilities[row]!;
+    const score = expectedCostSeconds(pickupSeconds(candidate, context), acceptProbability);
+    return { candidate, score, acceptProbability };
+  });
+  return { order: order.sort(byScoreThenId), ranker, fallback: null };
+}
