@@ -1,0 +1,38 @@
+/** How one market prices and dispatches. Parsed once from configuration; every number carries its unit. */
+export interface Market {
+  readonly name: string;
+  /** Minutes to add to UTC for the local hour. */
+  readonly utcOffsetMinutes: number;
+  /** Median speed along a straight line from here to there, detours and lights included. */
+  readonly citySpeedMetersPerSecond: number;
+  readonly tariff: Tariff;
+  readonly dispatch: DispatchPolicy;
+}
+
+export interface Tariff {
+  readonly currency: string;
+  readonly baseCents: number;
+  readonly perKilometerCents: number;
+  readonly perMinuteCents: number;
+  readonly minimumCents: number;
+}
+
+export interface DispatchPolicy {
+  /** `broadcast`: `waveSize` drivers are asked at once and the first accept wins. `sequential`: one after another. */
+  readonly kind: "broadcast" | "sequential";
+  /** Drivers asked at the same time; `sequential` is always 1. */
+  readonly waveSize: number;
+  readonly offerTtlMs: number;
+  /** From the request, and again from each redispatch, to giving up. */
+  readonly matchDeadlineMs: number;
+  readonly startRadiusMeters: number;
+  readonly radiusStepMeters: number;
+  readonly maximumRadiusMeters: number;
+  /** Pause between two searches that left the ride without enough offers. */
+  readonly searchEveryMs: number;
+  /** Rider not at the kerb. */
+  readonly noShowMs: number;
+  /** An assigned driver who sends nothing, or does not come nearer, for this long loses the ride. */
+  readonly pickupWatchMs: number;
+  readonly tripWatchMs: number;
+}

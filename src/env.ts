@@ -1,0 +1,151 @@
+/** Bindings, and configuration parsed once into a typed record with units. */
+import * as z from "zod";
+import type { RideEvent } from "./domain/event.ts";
+import type { Market } from "./domain/market.ts";
+import type { LatLng } from "./domain/place.ts";
+import type { DispatchShardApi, DriverLockApi, OpsFeedApi, RolloutControlApi } from "./protocol/peer.ts";
+
+type Branded<T> = T & Rpc.DurableObjectBranded;
+
+export interface Env {
+  readonly DISPATCH_SHARD: DurableObjectNamespace<Branded<DispatchShardApi>>;
+  readonly DRIVER_LOCK: DurableObjectNamespace<Branded<DriverLockApi>>;
+  readonly ROLLOUT_CONTROL: DurableObjectNamespace<Branded<RolloutControlApi>>;
+  readonly OPS_FEED: DurableObjectNamespace<Branded<OpsFeedApi>>;
+  readonly HISTORY: D1Database;
+  readonly MODELS: R2Bucket;
+  readonly RIDE_EVENTS: Queue<RideEvent>;
+  readonly ENVIRONMENT: string;
+  readonly SHARD_BITS: string;
+  readonly TOP_SPEED_METERS_PER_SECOND: string;
+  readonly FIX_EVERY_MS: string;
+  readonly MARKETS: string;
+  /** Public keys (JWKS JSON) that sign riders', drivers' and operators' tokens. */
+  readonly AUTH_JWKS: string;
+  /** HMAC key of the one-time socket tickets, at least 32 characters. */
+  readonly TICKET_SECRET: string;
+  /** Private JWK of the development issuer. Never set in production, where the parser refuses to start with it. */
+  readonly DEV_ISSUER_JWK?: string;
+}
+
+export interface Config {
+  readonly environment: "development" | "production";
+  /** Precision of a shard's cell, in geohash bits. */
+  readonly shardBits: number;
+  /** Faster than this is not driving: the jump is held until confirmed. */
+  readonly topSpeedMetersPerSecond: number;
+  /** Cadence at which drivers are asked to send their position. */
+  readonly fixEveryMs: number;
+  readonly markets: readonly MarketArea[];
+  readonly authJwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] };
+  readonly ticketSecret: Uint8Array;
+  readonly devIssuerJwk: Readonly<Record<string, unknown>> | null;
+}
+
+export interface MarketArea {
+  readonly south: number;
+  readonly west: number;
+  readonly north: number;
+  readonly east: number;
+  readonly market: Market;
+}
+
+const positive = z.number().positive();
+const cents = z.int().min(0).max(1_000_000);
+const durationMs = z.int().min(100).max(86_400_000);
+
+const MarketEntry = z.strictObject({
+  name: z.string().min(1).max(40),
+  bounds: z.tuple([z.number(), z.number(), z.number(), z.number()]),
+  utcOffsetMinutes: z.int().min(-720).max(840),
+  citySpeedMetersPerSecond: positive.max(2_000),
+  tariff: z.strictObject({
+    currency: z.string().regex(/^[A-Z]{3}$/),
+    baseCents: cents,
+    perKilometerCents: cents,
+    perMinuteCents: cents,
+    minimumCents: cents,
+  }),
+  dispatch: z
+    .strictObject({
+      kind: z.enum(["broadcast", "sequential"]).default("broadcast"),
+      waveSize: z.int().min(1).max(10).default(3),
+      offerTtlMs: durationMs.default(15_000),
+      matchDeadlineMs: durationMs.default(120_000),
+      startRadiusMeters: positive.default(3_000),
+      radiusStepMeters: positive.default(1_500),
+      maximumRadiusMeters: positive.max(50_000).default(9_000),
+      searchEveryMs: durationMs.default(1_500),
+      noShowMs: durationMs.default(300_000),
+      pickupWatchMs: durationMs.default(300_000),
+      tripWatchMs: durationMs.default(21_600_000),
+    })
+    .prefault({}),
+});
+
+const jsonText = z.string().transform((text, context) => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    context.addIssue({ code: "custom", message: "is not JSON" });
+    return z.NEVER;
+  }
+});
+
+const Variables = z
+  .object({
+    ENVIRONMENT: z.enum(["development", "production"]),
+    SHARD_BITS: z.coerce.number().int().min(10).max(40),
+    TOP_SPEED_METERS_PER_SECOND: z.coerce.number().min(10).max(100_000),
+    FIX_EVERY_MS: z.coerce.number().int().min(200).max(10_000),
+    MARKETS: jsonText.pipe(z.array(MarketEntry).min(1).max(500)),
+    AUTH_JWKS: jsonText.pipe(z.object({ keys: z.array(z.record(z.string(), z.unknown())).min(1) })),
+    TICKET_SECRET: z.string().min(32),
+    DEV_ISSUER_JWK: jsonText.pipe(z.record(z.string(), z.unknown())).optional(),
+  })
+  .refine((v) => v.ENVIRONMENT !== "production" || v.DEV_ISSUER_JWK === undefined, {
+    path: ["DEV_ISSUER_JWK"],
+    message: "a private signing key must not exist in production; remove the secret",
+  })
+  .refine((v) => v.AUTH_JWKS.keys.every((key) => !("d" in key)), {
+    path: ["AUTH_JWKS"],
+    message: "holds a private key; put only public keys here",
+  });
+
+const parsed = new WeakMap<object, Config>();
+
+/** Parses the variables of this environment, once per isolate. Throws with every field that is wrong and why. */
+export function configOf(env: Env): Config {
+  const known = parsed.get(env);
+  if (known) return known;
+  const result = Variables.safeParse(env);
+  if (!result.success) {
+    const reasons = result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+    throw new Error(`configuration refused: ${reasons.join("; ")}`);
+  }
+  const v = result.data;
+  const config: Config = {
+    environment: v.ENVIRONMENT,
+    shardBits: v.SHARD_BITS,
+    topSpeedMetersPerSecond: v.TOP_SPEED_METERS_PER_SECOND,
+    fixEveryMs: v.FIX_EVERY_MS,
+    markets: v.MARKETS.map(({ bounds: [south, west, north, east], ...market }) => ({
+      south,
+      west,
+      north,
+      east,
+      market,
+    })),
+    authJwks: v.AUTH_JWKS,
+    ticketSecret: new TextEncoder().encode(v.TICKET_SECRET),
+    devIssuerJwk: v.DEV_ISSUER_JWK ?? null,
+  };
+  parsed.set(env, config);
+  return config;
+}
+
+/** The market that serves a point; null where no market does. */
+export function marketAt(config: Config, { lat, lng }: LatLng): Market | null {
+  const area = config.markets.find((m) => lat >= m.south && lat <= m.north && lng >= m.west && lng <= m.east);
+  return area?.market ?? null;
+}

@@ -1,0 +1,229 @@
+/** The whole vocabulary of the core: what may be said to a shard, and what it may do about it. */
+import type { Candidate, DriverId, DriverProfile, DriverStats, Fix } from "../domain/driver.ts";
+import type { RideEvent } from "../domain/event.ts";
+import type {
+  DriverNotice,
+  DriverPosition,
+  Holding,
+  OfferCard,
+  RideView,
+  TripStep,
+  TripVerdict,
+  Verdict,
+} from "../domain/notice.ts";
+import type { LatLng, ShardName } from "../domain/place.ts";
+import type { Offer, OfferId, Ride, RideId, RideRequest, RiderId } from "../domain/ride.ts";
+import type { EpochMs } from "../domain/time.ts";
+import type { RankingContext } from "../ranking/feature-view.ts";
+import type { Ranked } from "../ranking/ranker.ts";
+
+/** Where a driver's lock says his newest socket is. */
+export interface SessionAddress {
+  readonly shard: ShardName;
+  readonly epoch: number;
+}
+
+/** A request already answered under the same key, as storage remembers it. */
+export interface StoredReply {
+  readonly rideId: RideId;
+  readonly bodyHash: string;
+}
+
+export interface NearbyQuery {
+  readonly pickup: LatLng;
+  readonly request: Pick<RideRequest, "vehicleType" | "payment" | "minimumRating" | "seats" | "accessible">;
+  readonly radiusMeters: number;
+  readonly limit: number;
+  readonly exclude: readonly DriverId[];
+}
+
+export type ReserveOutcome =
+  | { readonly outcome: "reserved"; readonly session: SessionAddress }
+  | { readonly outcome: "busy" | "offline" | "stale" }
+  /** No answer after every retry: the lock may or may not hold the offer. */
+  | { readonly outcome: "unanswered" };
+
+export type Command =
+  // the object
+  | { readonly type: "shard.started" }
+  | { readonly type: "clock.ticked" }
+  // the rider
+  | {
+      readonly type: "ride.requested";
+      readonly rideId: RideId;
+      readonly riderId: RiderId;
+      readonly request: RideRequest;
+      readonly key: string;
+      readonly bodyHash: string;
+      /** What storage remembers under (rider, key); read by the runtime before the command is judged. */
+      readonly prior: StoredReply | null;
+    }
+  | { readonly type: "ride.cancelled"; readonly rideId: RideId; readonly riderId: RiderId }
+  | { readonly type: "ride.rated"; readonly rideId: RideId; readonly by: RatedBy; readonly stars: number }
+  // the driver, from whichever shard holds his socket
+  | { readonly type: "offer.accepted"; readonly offerId: OfferId; readonly driverId: DriverId }
+  | { readonly type: "offer.declined"; readonly offerId: OfferId; readonly driverId: DriverId }
+  | { readonly type: "offer.abandoned"; readonly offerId: OfferId; readonly driverId: DriverId }
+  | { readonly type: "trip.stepped"; readonly offerId: OfferId; readonly driverId: DriverId; readonly step: TripStep }
+  | { readonly type: "driver.tracked"; readonly offerId: OfferId; readonly driverId: DriverId; readonly fix: Fix }
+  | { readonly type: "offer.viewed"; readonly offerId: OfferId; readonly driverId: DriverId }
+  // answers to effects
+  | {
+      readonly type: "neighbours.found";
+      readonly rideId: RideId;
+      readonly searchId: number;
+      readonly candidates: readonly Candidate[];
+    }
+  | { readonly type: "candidates.ranked"; readonly rideId: RideId; readonly searchId: number; readonly ranked: Ranked }
+  | ({ readonly type: "reserve.answered"; readonly offerId: OfferId } & ReserveOutcome)
+  | { readonly type: "push.answered"; readonly offerId: OfferId; readonly outcome: "sent" | "no_socket" }
+  | { readonly type: "release.acknowledged"; readonly offerId: OfferId }
+  | {
+      readonly type: "track.answered";
+      readonly driverId: DriverId;
+      readonly offerId: OfferId;
+      readonly engaged: boolean;
+    }
+  // the lock and the queue
+  | { readonly type: "lock.asked"; readonly offerId: OfferId }
+  | { readonly type: "events.archived"; readonly eventIds: readonly string[] }
+  // sockets of this shard
+  | {
+      readonly type: "driver.attached";
+      readonly driverId: DriverId;
+      readonly epoch: number;
+      readonly profile: DriverProfile;
+      readonly stats: DriverStats;
+      readonly available: boolean;
+      /** Last known position, when an object woke from hibernation with its sockets open. */
+      readonly fix: Fix | null;
+      /** The offer or ride that the driver's lock says he holds, as its shard described it. */
+      readonly holding: Holding;
+      readonly woken: boolean;
+    }
+  | {
+      readonly type: "driver.located";
+      readonly driverId: DriverId;
+      readonly epoch: number;
+      readonly fixes: readonly Fix[];
+    }
+  | { readonly type: "driver.heard"; readonly driverId: DriverId; readonly epoch: number }
+  | {
+      readonly type: "driver.available";
+      readonly driverId: DriverId;
+      readonly epoch: number;
+      readonly available: boolean;
+    }
+  | { readonly type: "driver.detached"; readonly driverId: DriverId; readonly epoch: number }
+  /** A newer socket of the same driver attached elsewhere. */
+  | { readonly type: "driver.superseded"; readonly driverId: DriverId; readonly epoch: number }
+  /** A ride of another shard has something to say to a driver whose socket is here. */
+  | {
+      readonly type: "driver.told";
+      readonly driverId: DriverId;
+      readonly epoch: number | null;
+      readonly notice: DriverNotice;
+    }
+  /** What another shard's verdict means for a driver whose socket is here. */
+  | {
+      readonly type: "verdict.heard";
+      readonly driverId: DriverId;
+      readonly offerId: OfferId;
+      readonly verdict: Verdict;
+    }
+  | {
+      readonly type: "trip.verdict.heard";
+      readonly driverId: DriverId;
+      readonly offerId: OfferId;
+      readonly step: TripStep;
+      readonly verdict: TripVerdict;
+    };
+
+export type CommandOf<T extends Command["type"]> = Extract<Command, { type: T }>;
+
+export type RatedBy =
+  | { readonly role: "rider"; readonly riderId: RiderId }
+  | { readonly role: "driver"; readonly driverId: DriverId };
+
+/** Rows; all of one command are committed together, before anything is said. */
+export type Write =
+  | { readonly type: "save.ride"; readonly ride: Ride }
+  | { readonly type: "save.offer"; readonly offer: Offer }
+  | { readonly type: "append.event"; readonly event: RideEvent }
+  | {
+      readonly type: "save.reply";
+      readonly riderId: RiderId;
+      readonly key: string;
+      readonly reply: StoredReply;
+      readonly at: EpochMs;
+    }
+  | { readonly type: "mark.archived"; readonly eventIds: readonly string[] };
+
+/** Words to somebody else; said only after the command's writes are durable. */
+export type Message =
+  | {
+      readonly type: "find.neighbours";
+      readonly rideId: RideId;
+      readonly searchId: number;
+      readonly query: NearbyQuery;
+    }
+  | {
+      readonly type: "rank";
+      readonly rideId: RideId;
+      readonly searchId: number;
+      readonly candidates: readonly Candidate[];
+      readonly context: RankingContext;
+    }
+  | { readonly type: "reserve"; readonly offerId: OfferId; readonly seq: number; readonly driverId: DriverId }
+  | {
+      readonly type: "release";
+      readonly offerId: OfferId;
+      readonly seq: number;
+      readonly driverId: DriverId;
+      readonly outcome: ReleaseOutcome;
+    }
+  /** To a driver's socket in another shard; answered by `push.answered` when it carries an offer. */
+  | {
+      readonly type: "push";
+      readonly driverId: DriverId;
+      readonly to: SessionAddress;
+      readonly offerId: OfferId;
+      readonly notice: DriverNotice;
+    }
+  /** To a driver's socket here. */
+  | { readonly type: "tell"; readonly driverId: DriverId; readonly epoch: number; readonly notice: DriverNotice }
+  | { readonly type: "close"; readonly driverId: DriverId; readonly epoch: number; readonly why: CloseReason }
+  | { readonly type: "rehome"; readonly driverId: DriverId; readonly epoch: number; readonly position: LatLng }
+  | { readonly type: "detach"; readonly driverId: DriverId; readonly epoch: number }
+  | { readonly type: "abandon"; readonly driverId: DriverId; readonly offerId: OfferId }
+  | { readonly type: "track"; readonly driverId: DriverId; readonly offerId: OfferId; readonly fix: Fix }
+  | { readonly type: "publish.ride"; readonly rideId: RideId; readonly event: RideEvent; readonly view: RideView }
+  | { readonly type: "publish.position"; readonly rideId: RideId; readonly position: DriverPosition }
+  | { readonly type: "count"; readonly name: CounterName; readonly label?: string };
+
+export type Effect = Write | Message | { readonly type: "answer"; readonly answer: Answer };
+
+/** How an offer ended for the driver's record: only his own doing counts. */
+export type ReleaseOutcome = "accepted" | "declined" | "none";
+
+export type CloseReason = "superseded" | "silent";
+
+/** What the core counts; the shell turns it into metrics. */
+export type CounterName = "ride_event" | "offer_event" | "ranking" | "fix_refused" | "jump_held" | "search" | "session";
+
+export type Answer =
+  | { readonly type: "ride"; readonly view: RideView; readonly replayed: boolean }
+  | {
+      readonly type: "refused";
+      readonly reason: "not_found" | "key_reused" | "rider_busy" | "overloaded" | "wrong_state" | "already_rated";
+      /** The ride that stands in the way, or the one asked about. */
+      readonly view?: RideView;
+    }
+  | { readonly type: "verdict"; readonly verdict: Verdict }
+  | { readonly type: "trip"; readonly verdict: TripVerdict }
+  | { readonly type: "holding"; readonly holding: Holding }
+  | { readonly type: "tracked"; readonly engaged: boolean }
+  | { readonly type: "lock"; readonly verdict: "hold" | "dead" }
+  | { readonly type: "pushed"; readonly outcome: "sent" | "no_socket" };
+
+export type { OfferCard };

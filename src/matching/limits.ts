@@ -1,0 +1,61 @@
+import { assert } from "../domain/assert.ts";
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from "../domain/time.ts";
+
+/**
+ * Every bound of the core, what happens at it, and how the bounds relate. A market's own numbers are in its
+ * configuration (`Market`); what no market may change is here.
+ */
+export const LIMITS = {
+  /** A driver is a candidate only this long after his last fix; then he is a ghost until he sends another. */
+  fixTtlMs: 30 * SECOND_MS,
+  /** Fixes less accurate than this are counted and dropped. */
+  accuracyMeters: 200,
+  /** A fix older than this on arrival is dropped. */
+  fixAgeMs: 60 * SECOND_MS,
+  /** A jump of more than `jumpMeters` at more than the market's top speed is held until it is confirmed. */
+  jumpMeters: 300,
+  /** Consistent fixes in a row that make a held place believable. */
+  confirmingFixes: 3,
+  /** This many held jumps within `suspectWindowMs` take the driver out of dispatch until the window has passed. */
+  heldJumps: 3,
+  suspectWindowMs: 10 * MINUTE_MS,
+
+  /** Candidates fetched for one search; the ranker sees at most this many. */
+  candidatesPerSearch: 24,
+  /** Offers one ride may cause; after that it waits for those it has, then for its deadline. */
+  offersPerRide: 60,
+  /** Open rides in one shard; one more request is refused with `overloaded`. */
+  openRides: 2_000,
+  /** Sockets in one shard; one more driver is sent away to come back later. */
+  sessions: 5_000,
+  /** How often a driver may give one ride back before it ends unserved. */
+  redispatches: 3,
+
+  /** An offer whose reservation is not settled by then is dead and its lock is released. */
+  intentMs: 5 * SECOND_MS,
+  /** Neighbours that have not answered by then are left out of this search. */
+  searchAnswerMs: 500,
+  rankAnswerMs: 500,
+  /** First retry of a release that was not acknowledged; doubles up to the maximum, for ever. */
+  releaseRetryMs: SECOND_MS,
+  releaseRetryMaximumMs: MINUTE_MS,
+  /** A driver who left in the middle of an offer has this long to come back before the offer dies. */
+  returnMs: 8 * SECOND_MS,
+  /** A shard that only holds the socket forgets a silent offer this long after its time to live. */
+  heldGraceMs: 10 * SECOND_MS,
+  /** Cadence at which a socket's shard reports an engaged driver's position to the ride's shard. */
+  trackEveryMs: 4 * SECOND_MS,
+  /** Sweep for silent sockets; one is closed after `silenceMs` without a frame. */
+  sweepEveryMs: 15 * SECOND_MS,
+  silenceMs: 60 * SECOND_MS,
+  /** How far beyond its cell's border an idle driver is before he is asked to move to the next shard. */
+  rehomeMeters: 150,
+  rehomeEveryMs: 15 * SECOND_MS,
+  /** Settled rides, their offers, events and replies stay in the shard's storage this long. */
+  retentionMs: 24 * HOUR_MS,
+} as const;
+
+assert(LIMITS.fixTtlMs < LIMITS.silenceMs, "a socket outlives its index entry, so its driver can be told why");
+assert(LIMITS.searchAnswerMs + LIMITS.rankAnswerMs < LIMITS.intentMs, "a search ends before an offer could time out");
+assert(LIMITS.returnMs < LIMITS.fixTtlMs, "a driver who comes back in time is still where he was");
+assert(LIMITS.trackEveryMs * 3 < LIMITS.fixTtlMs, "a tracked car is not called stale between two reports");

@@ -1,0 +1,119 @@
+/**
+ * Calls between the objects and from the Worker: RPC over bindings, never reachable from outside.
+ * Every call is idempotent, so a caller that heard nothing may say it again.
+ */
+import type { Candidate, DriverId, DriverStats, Fix } from "../domain/driver.ts";
+import type { DriverNotice, TripStep } from "../domain/notice.ts";
+import type { ShardName } from "../domain/place.ts";
+import type { OfferId, RideId, RideRequest, RiderId } from "../domain/ride.ts";
+import type { EpochMs } from "../domain/time.ts";
+import type { Answer, NearbyQuery, RatedBy, ReleaseOutcome } from "../matching/commands.ts";
+
+export type Subject =
+  | { readonly role: "rider"; readonly riderId: RiderId }
+  | { readonly role: "driver"; readonly driverId: DriverId }
+  | { readonly role: "ops" };
+
+/** Besides these, the shard's `fetch` serves `/socket` (driver upgrade) and `/events` (a ride's SSE stream). */
+export interface DispatchShardApi {
+  requestRide(call: {
+    rideId: RideId;
+    riderId: RiderId;
+    request: RideRequest;
+    key: string;
+    bodyHash: string;
+  }): Promise<Answer>;
+  /** Answers `not_found` to a subject who has no part in the ride, as it does for a ride that never was. */
+  viewRide(call: { rideId: RideId; subject: Subject }): Promise<Answer>;
+  cancelRide(call: { rideId: RideId; riderId: RiderId }): Promise<Answer>;
+  rateRide(call: { rideId: RideId; by: RatedBy; stars: number }): Promise<Answer>;
+  /** Shard to shard. */
+  nearby(query: NearbyQuery): Promise<Candidate[]>;
+  acceptOffer(call: { offerId: OfferId; driverId: DriverId }): Promise<Answer>;
+  declineOffer(call: { offerId: OfferId; driverId: DriverId }): Promise<Answer>;
+  /** The driver left in the middle of the offer and has not come back. */
+  abandonOffer(call: { offerId: OfferId; driverId: DriverId }): Promise<void>;
+  stepTrip(call: { offerId: OfferId; driverId: DriverId; step: TripStep }): Promise<Answer>;
+  /** What the holder of this offer should be shown; asked by the shard he reconnected to. */
+  viewHolding(call: { offerId: OfferId; driverId: DriverId }): Promise<Answer>;
+  /** Where an engaged driver is. The answer says whether the ride still has him. */
+  trackDriver(call: { offerId: OfferId; driverId: DriverId; fix: Fix }): Promise<Answer>;
+  /** A notice for a driver whose socket is here. */
+  pushNotice(call: { driverId: DriverId; epoch: number; notice: DriverNotice }): Promise<"sent" | "no_socket">;
+  supersedeSession(call: { driverId: DriverId; epoch: number }): Promise<void>;
+  /** From the lock: is this offer still alive? Unknown means dead (presumed abort). */
+  verdictOn(offerId: OfferId): Promise<"hold" | "dead">;
+  /** From the queue consumer: these events are in D1. */
+  eventsArchived(eventIds: string[]): Promise<void>;
+}
+
+export type AttachAnswer =
+  | {
+      readonly outcome: "attached";
+      readonly epoch: number;
+      readonly holder: { readonly offerId: OfferId; readonly shard: ShardName } | null;
+      readonly previous: { readonly shard: ShardName; readonly epoch: number } | null;
+      readonly stats: DriverStats;
+    }
+  /** The ticket was used before. */
+  | { readonly outcome: "replayed" };
+
+export type ReserveAnswer =
+  | { readonly outcome: "reserved"; readonly session: { readonly shard: ShardName; readonly epoch: number } }
+  | { readonly outcome: "busy" | "offline" | "stale" };
+
+export interface DriverLockApi {
+  attach(call: {
+    driverId: DriverId;
+    shard: ShardName;
+    ticketId: string;
+    ticketExpiresAt: EpochMs;
+  }): Promise<AttachAnswer>;
+  detach(call: { shard: ShardName; epoch: number }): Promise<void>;
+  reserve(call: { driverId: DriverId; offerId: OfferId; seq: number; shard: ShardName }): Promise<ReserveAnswer>;
+  release(call: {
+    driverId: DriverId;
+    offerId: OfferId;
+    seq: number;
+    shard: ShardName;
+    outcome: ReleaseOutcome;
+  }): Promise<void>;
+}
+
+/** What a shard reports to the operations feed; counters are totals since the object started. */
+export interface ShardReport {
+  readonly shard: ShardName;
+  readonly incarnation: string;
+  readonly at: EpochMs;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly gauges: Readonly<Record<string, number>>;
+}
+
+export interface OpsFeedApi {
+  report(report: ShardReport): Promise<void>;
+  /** Prometheus text of the whole fleet. */
+  metricsText(): Promise<string>;
+}
+
+export interface Champion {
+  /** Digest of the model in R2, `builtin` for the repository's artefact, `heuristic` for no model at all. */
+  readonly digest: string;
+  readonly version: string;
+  /** Rises with every change. */
+  readonly epoch: number;
+}
+
+export interface RolloutControlApi {
+  champion(): Promise<Champion>;
+  /** Compare-and-set: refused when `epoch` is not the current one. */
+  promote(call: {
+    digest: string;
+    version: string;
+    epoch: number;
+    by: string;
+  }): Promise<
+    | { readonly outcome: "promoted"; readonly champion: Champion }
+    | { readonly outcome: "conflict"; readonly champion: Champion }
+  >;
+  audit(): Promise<readonly { readonly at: EpochMs; readonly by: string; readonly champion: Champion }[]>;
+}

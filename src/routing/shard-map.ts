@@ -1,0 +1,44 @@
+/** Which shard serves which place. Pure: the object behind a name is the shell's business. */
+import type { CellPrefix, LatLng, ShardName } from "../domain/place.ts";
+import type { OfferId, RideId } from "../domain/ride.ts";
+import { cellsWithin } from "../spatial/cell-cover.ts";
+import { cellOf, isCellPrefix } from "../spatial/geohash.ts";
+
+/** A search asks at most this many neighbours; the nearest cells come first. */
+const NEIGHBOURS_ASKED = 6;
+
+export function shardNameOf(prefix: CellPrefix): ShardName {
+  return `cell:${prefix}` as ShardName;
+}
+
+export function cellOfShard(name: ShardName): CellPrefix {
+  return name.slice("cell:".length) as CellPrefix;
+}
+
+export function shardAt({ lat, lng }: LatLng, bits: number): ShardName {
+  return shardNameOf(cellOf(lat, lng, bits));
+}
+
+/** The shards, other than `self`, whose cells a search circle touches; nearest first. */
+export function shardsAround(self: ShardName, center: LatLng, radiusMeters: number, bits: number): ShardName[] {
+  return cellsWithin(center, radiusMeters, bits, NEIGHBOURS_ASKED + 1)
+    .map(shardNameOf)
+    .filter((name) => name !== self)
+    .slice(0, NEIGHBOURS_ASKED);
+}
+
+/** A ride's shard is written in its id; null when the text is not a ride id at all. */
+export function shardOfRide(rideId: RideId | OfferId): ShardName | null {
+  const dot = rideId.indexOf(".");
+  const prefix = rideId.slice(0, dot);
+  return dot > 0 && isCellPrefix(prefix) ? shardNameOf(prefix) : null;
+}
+
+export function newRideId(pickup: LatLng, bits: number, ulid: string): RideId {
+  return `${cellOf(pickup.lat, pickup.lng, bits)}.${ulid}` as RideId;
+}
+
+/** `{ride id}#{seq}` back to its parts. */
+export function rideOfOffer(offerId: OfferId): RideId {
+  return offerId.slice(0, offerId.lastIndexOf("#")) as RideId;
+}

@@ -1,0 +1,40 @@
+/** What a shard needs of the world. Each port has two implementations: the platform's and the simulator's. */
+import type { RideEvent } from "../domain/event.ts";
+import type { Offer, Ride, RideId, RiderId } from "../domain/ride.ts";
+import type { EpochMs } from "../domain/time.ts";
+import type { Command, Message, StoredReply, Write } from "../matching/commands.ts";
+
+export interface ShardStorage {
+  /** Open rides with all their offers, every offer whose release is not acknowledged, and the highest offer seq. */
+  restore(): RestoredShard;
+  /** All or nothing, durable before anything said after it is heard. Throws when the rows contradict the schema. */
+  commit(writes: readonly Write[]): void;
+  /** A settled ride and its offers, for a late question; null when it was never here or is past retention. */
+  recall(rideId: RideId): RecalledRide | null;
+  findReply(riderId: RiderId, key: string): StoredReply | null;
+  /** Events of one ride with a version above `afterVersion`, in order. */
+  readEvents(rideId: RideId, afterVersion: number): RideEvent[];
+  /** Deletes what settled before `before` and is archived and released. */
+  prune(before: EpochMs): void;
+}
+
+export interface RecalledRide {
+  readonly ride: Ride;
+  readonly offers: readonly Offer[];
+}
+
+export interface RestoredShard {
+  readonly rides: readonly Ride[];
+  readonly offers: readonly Offer[];
+  readonly highestSeq: number;
+  readonly unarchived: readonly RideEvent[];
+}
+
+export interface ShardOutside {
+  /** Says it. Where the message has an answer, `submit` is called with it later, never before this returns. */
+  perform(message: Message, submit: (command: Command) => void): void;
+  /** Hands events on; true once they are in somebody else's care, though not yet archived. */
+  sendEvents(events: readonly RideEvent[], done: (sent: boolean) => void): void;
+  /** One alarm: the object hears `clock.ticked` at or soon after this moment. */
+  setAlarm(at: EpochMs): void;
+}
