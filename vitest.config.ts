@@ -1,0 +1,42 @@
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+/** A fresh key pair per run: tests sign their own tokens, and no key is ever kept in the repository. */
+const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const keyName = { kid: "test", alg: "ES256", use: "sig" };
+const secrets = {
+  AUTH_JWKS: JSON.stringify({ keys: [{ ...publicKey.export({ format: "jwk" }), ...keyName }] }),
+  DEV_ISSUER_JWK: JSON.stringify({ ...privateKey.export({ format: "jwk" }), ...keyName }),
+  TICKET_SECRET: randomBytes(32).toString("hex"),
+};
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "node", include: ["test/node/**/*.test.ts", "test/*.test.ts"] } },
+      { test: { name: "simulation", include: ["test/simulation/**/*.test.ts"], testTimeout: 120_000 } },
+      {
+        plugins: [
+          cloudflareTest(async () => ({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: {
+              cf: false,
+              bindings: { ...secrets, TEST_MIGRATIONS: await readD1Migrations("migrations") },
+            },
+          })),
+        ],
+        test: { name: "workerd", include: ["test/workerd/**/*.test.ts"], testTimeout: 30_000 },
+      },
+      {
+        test: {
+          name: "process",
+          include: ["test/process/**/*.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
