@@ -1,0 +1,7 @@
+/**
+ * The version of every wire that people's apps speak. A change of any schema changes the fingerprint in
+ * test/node/protocol/fingerprint.test.ts; whoever changes it adds a line here and decides whether old apps still work.
+ *
+ * 1  the first: hello, location (JSON and binary), status, offers, trips; rides over HTTP
+ */
+export const PROTOCOL_VERSION = 1;
