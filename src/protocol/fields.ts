@@ -1,7 +1,7 @@
 /** Fields that more than one wire carries: ids, places, a driver's profile. Every string has a bound and an alphabet. */
 import * as z from "zod";
 import { type DriverId, type DriverProfile, PAYMENT_METHODS, VEHICLE_TYPES } from "../domain/driver.ts";
-import type { LatLng } from "../domain/place.ts";
+import type { LatLng, ShardName } from "../domain/place.ts";
 import type { OfferId, RideId, RiderId, RideState } from "../domain/ride.ts";
 
 /** The one cast in this folder: text that matched its alphabet is the id it claims to be. */
@@ -12,12 +12,14 @@ function id<T extends string>(pattern: RegExp): z.ZodType<T> {
 /** Subjects of tokens: what an identity provider may call a person. */
 const SUBJECT = /^[A-Za-z0-9_-]{1,64}$/;
 const RIDE = /^[0-9b-hjkmnp-z~]{2,20}\.[0-9A-HJKMNP-TV-Z]{26}$/;
+const SHARD = /^cell:[0-9b-hjkmnp-z~]{1,20}$/;
 const OFFER = /^[0-9b-hjkmnp-z~]{2,20}\.[0-9A-HJKMNP-TV-Z]{26}#\d{1,12}$/;
 
 export const DriverIdField = id<DriverId>(SUBJECT);
 export const RiderIdField = id<RiderId>(SUBJECT);
 export const RideIdField = id<RideId>(RIDE);
 export const OfferIdField = id<OfferId>(OFFER);
+export const ShardNameField = id<ShardName>(SHARD);
 
 export const LatLngField = z.strictObject({
   lat: z.number().min(-90).max(90),

@@ -7,7 +7,7 @@ import type { DriverNotice, TripStep } from "../domain/notice.ts";
 import type { ShardName } from "../domain/place.ts";
 import type { OfferId, RideId, RideRequest, RiderId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
-import type { Answer, NearbyQuery, RatedBy, ReleaseOutcome } from "../matching/commands.ts";
+import type { Answer, FromDriver, NearbyQuery, RatedBy, ReleaseOutcome } from "../matching/commands.ts";
 
 export type Subject =
   | { readonly role: "rider"; readonly riderId: RiderId }
@@ -29,15 +29,15 @@ export interface DispatchShardApi {
   rateRide(call: { rideId: RideId; by: RatedBy; stars: number }): Promise<Answer>;
   /** Shard to shard. */
   nearby(query: NearbyQuery): Promise<Candidate[]>;
-  acceptOffer(call: { offerId: OfferId; driverId: DriverId }): Promise<Answer>;
-  declineOffer(call: { offerId: OfferId; driverId: DriverId }): Promise<Answer>;
+  acceptOffer(call: FromDriver): Promise<Answer>;
+  declineOffer(call: FromDriver): Promise<Answer>;
   /** The driver left in the middle of the offer and has not come back. */
-  abandonOffer(call: { offerId: OfferId; driverId: DriverId }): Promise<void>;
-  stepTrip(call: { offerId: OfferId; driverId: DriverId; step: TripStep }): Promise<Answer>;
+  abandonOffer(call: FromDriver): Promise<void>;
+  stepTrip(call: FromDriver & { step: TripStep }): Promise<Answer>;
   /** What the holder of this offer should be shown; asked by the shard he reconnected to. */
-  viewHolding(call: { offerId: OfferId; driverId: DriverId }): Promise<Answer>;
+  viewHolding(call: FromDriver): Promise<Answer>;
   /** Where an engaged driver is. The answer says whether the ride still has him. */
-  trackDriver(call: { offerId: OfferId; driverId: DriverId; fix: Fix }): Promise<Answer>;
+  trackDriver(call: FromDriver & { fix: Fix }): Promise<Answer>;
   /** A notice for a driver whose socket is here. */
   pushNotice(call: { driverId: DriverId; epoch: number; notice: DriverNotice }): Promise<"sent" | "no_socket">;
   supersedeSession(call: { driverId: DriverId; epoch: number }): Promise<void>;
@@ -45,6 +45,8 @@ export interface DispatchShardApi {
   verdictOn(offerId: OfferId): Promise<"hold" | "dead">;
   /** From the queue consumer: these events are in D1. */
   eventsArchived(eventIds: string[]): Promise<void>;
+  /** From the minute sweep, to a shard that history says has open rides: being called starts it, and starting re-arms it. */
+  wake(): Promise<void>;
 }
 
 export type AttachAnswer =

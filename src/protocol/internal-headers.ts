@@ -1,0 +1,54 @@
+/**
+ * What the Worker tells a shard about a request that it forwards as HTTP (a socket or an event stream cannot be a plain
+ * RPC). Only the Worker reaches a shard's `fetch`, and it builds these headers from a verified token; the shard checks
+ * their shape all the same.
+ */
+import * as z from "zod";
+import { DriverIdField, ProfileField, pinned, RiderIdField, type Same, WholeField } from "./fields.ts";
+import type { Subject } from "./peer.ts";
+
+export const SESSION_HEADER = "x-kerb-session";
+export const SUBJECT_HEADER = "x-kerb-subject";
+
+const SocketSession = z.strictObject({
+  driverId: DriverIdField,
+  profile: ProfileField,
+  ticketId: z.string().min(1).max(64),
+  ticketExpiresAt: WholeField,
+});
+/** Who is behind a new socket; from the ticket. */
+export type SocketSession = z.infer<typeof SocketSession>;
+
+const SubjectField = z.discriminatedUnion("role", [
+  z.strictObject({ role: z.literal("rider"), riderId: RiderIdField }),
+  z.strictObject({ role: z.literal("driver"), driverId: DriverIdField }),
+  z.strictObject({ role: z.literal("ops") }),
+]);
+pinned<Same<z.infer<typeof SubjectField>, Subject>>();
+
+export function sessionHeader(session: SocketSession): Record<string, string> {
+  return { [SESSION_HEADER]: JSON.stringify(session) };
+}
+
+export function subjectHeader(subject: Subject): Record<string, string> {
+  return { [SUBJECT_HEADER]: JSON.stringify(subject) };
+}
+
+/** Null when the header is missing or not of the right shape. */
+export function readSession(headers: Headers): SocketSession | null {
+  return readHeader(headers.get(SESSION_HEADER), SocketSession);
+}
+
+/** Null when the header is missing or not of the right shape. */
+export function readSubject(headers: Headers): Subject | null {
+  return readHeader(headers.get(SUBJECT_HEADER), SubjectField);
+}
+
+function readHeader<T>(text: string | null, schema: z.ZodType<T>): T | null {
+  if (text === null) return null;
+  try {
+    return schema.safeParse(JSON.parse(text)).data ?? null;
+  } catch {
+    return null;
+  }
+}
