@@ -4,8 +4,9 @@ import type { RideEvent } from "../domain/event.ts";
 import type {
   DriverNotice,
   DriverPosition,
+  DriverRide,
   Holding,
-  OfferCard,
+  Pending,
   RideView,
   TripStep,
   TripVerdict,
@@ -61,12 +62,12 @@ export type Command =
   | { readonly type: "ride.cancelled"; readonly rideId: RideId; readonly riderId: RiderId }
   | { readonly type: "ride.rated"; readonly rideId: RideId; readonly by: RatedBy; readonly stars: number }
   // the driver, from whichever shard holds his socket
-  | { readonly type: "offer.accepted"; readonly offerId: OfferId; readonly driverId: DriverId }
-  | { readonly type: "offer.declined"; readonly offerId: OfferId; readonly driverId: DriverId }
-  | { readonly type: "offer.abandoned"; readonly offerId: OfferId; readonly driverId: DriverId }
-  | { readonly type: "trip.stepped"; readonly offerId: OfferId; readonly driverId: DriverId; readonly step: TripStep }
-  | { readonly type: "driver.tracked"; readonly offerId: OfferId; readonly driverId: DriverId; readonly fix: Fix }
-  | { readonly type: "offer.viewed"; readonly offerId: OfferId; readonly driverId: DriverId }
+  | ({ readonly type: "offer.accepted" } & FromDriver)
+  | ({ readonly type: "offer.declined" } & FromDriver)
+  | ({ readonly type: "offer.abandoned" } & FromDriver)
+  | ({ readonly type: "trip.stepped"; readonly step: TripStep } & FromDriver)
+  | ({ readonly type: "driver.tracked"; readonly fix: Fix } & FromDriver)
+  | ({ readonly type: "offer.viewed" } & FromDriver)
   // answers to effects
   | {
       readonly type: "neighbours.found";
@@ -82,6 +83,7 @@ export type Command =
       readonly type: "track.answered";
       readonly driverId: DriverId;
       readonly offerId: OfferId;
+      readonly ride: DriverRide | null;
       readonly engaged: boolean;
     }
   // the lock and the queue
@@ -95,18 +97,18 @@ export type Command =
       readonly profile: DriverProfile;
       readonly stats: DriverStats;
       readonly available: boolean;
-      /** Last known position, when an object woke from hibernation with its sockets open. */
-      readonly fix: Fix | null;
-      /** The offer or ride that the driver's lock says he holds, as its shard described it. */
+      /** What the shard that holds the driver's lock says he is to be shown. */
       readonly holding: Holding;
-      readonly woken: boolean;
     }
+  /** The object woke from hibernation and found this socket open, with what it remembered. */
+  | { readonly type: "driver.woken"; readonly driverId: DriverId; readonly memory: SessionMemory }
   | {
       readonly type: "driver.located";
       readonly driverId: DriverId;
       readonly epoch: number;
       readonly fixes: readonly Fix[];
     }
+  /** Any other frame: the driver is alive. */
   | { readonly type: "driver.heard"; readonly driverId: DriverId; readonly epoch: number }
   | {
       readonly type: "driver.available";
@@ -118,26 +120,49 @@ export type Command =
   /** A newer socket of the same driver attached elsewhere. */
   | { readonly type: "driver.superseded"; readonly driverId: DriverId; readonly epoch: number }
   /** A ride of another shard has something to say to a driver whose socket is here. */
+  | { readonly type: "driver.told"; readonly driverId: DriverId; readonly epoch: number; readonly notice: DriverNotice }
+  /** The ride's shard, this one or another, has judged what a driver here asked for. */
   | {
-      readonly type: "driver.told";
+      readonly type: "offer.judged";
       readonly driverId: DriverId;
-      readonly epoch: number | null;
-      readonly notice: DriverNotice;
-    }
-  /** What another shard's verdict means for a driver whose socket is here. */
-  | {
-      readonly type: "verdict.heard";
-      readonly driverId: DriverId;
+      readonly epoch: number;
+      readonly cid: string;
       readonly offerId: OfferId;
-      readonly verdict: Verdict;
+      readonly verdict: Verdict | Pending;
     }
   | {
-      readonly type: "trip.verdict.heard";
+      readonly type: "trip.judged";
       readonly driverId: DriverId;
+      readonly epoch: number;
+      readonly cid: string;
       readonly offerId: OfferId;
       readonly step: TripStep;
-      readonly verdict: TripVerdict;
+      readonly verdict: TripVerdict | Pending;
     };
+
+/** What a driver says about an offer, and where his socket is, so that the ride's shard can answer later. */
+export interface FromDriver {
+  readonly offerId: OfferId;
+  readonly driverId: DriverId;
+  readonly from: SessionAddress;
+}
+
+/** What a socket carries through hibernation; everything in it may be a moment old. */
+export interface SessionMemory {
+  readonly epoch: number;
+  readonly profile: DriverProfile;
+  readonly stats: DriverStats;
+  readonly available: boolean;
+  readonly fix: Fix | null;
+  readonly idleSince: EpochMs;
+  readonly held: Held | null;
+}
+
+/** The offer or ride that keeps a driver from being a candidate, as his socket's shard knows it. */
+export interface Held {
+  readonly offerId: OfferId;
+  readonly kind: "offered" | "engaged";
+}
 
 export type CommandOf<T extends Command["type"]> = Extract<Command, { type: T }>;
 
@@ -195,8 +220,10 @@ export type Message =
   | { readonly type: "close"; readonly driverId: DriverId; readonly epoch: number; readonly why: CloseReason }
   | { readonly type: "rehome"; readonly driverId: DriverId; readonly epoch: number; readonly position: LatLng }
   | { readonly type: "detach"; readonly driverId: DriverId; readonly epoch: number }
-  | { readonly type: "abandon"; readonly driverId: DriverId; readonly offerId: OfferId }
-  | { readonly type: "track"; readonly driverId: DriverId; readonly offerId: OfferId; readonly fix: Fix }
+  | ({ readonly type: "abandon" } & FromDriver)
+  | ({ readonly type: "track"; readonly fix: Fix } & FromDriver)
+  /** Kept with the socket; nothing safe depends on it. */
+  | { readonly type: "remember"; readonly driverId: DriverId; readonly memory: SessionMemory }
   | { readonly type: "publish.ride"; readonly rideId: RideId; readonly event: RideEvent; readonly view: RideView }
   | { readonly type: "publish.position"; readonly rideId: RideId; readonly position: DriverPosition }
   | { readonly type: "count"; readonly name: CounterName; readonly label?: string };
@@ -222,8 +249,6 @@ export type Answer =
   | { readonly type: "verdict"; readonly verdict: Verdict }
   | { readonly type: "trip"; readonly verdict: TripVerdict }
   | { readonly type: "holding"; readonly holding: Holding }
-  | { readonly type: "tracked"; readonly engaged: boolean }
+  | { readonly type: "tracked"; readonly engaged: boolean; readonly ride: DriverRide | null }
   | { readonly type: "lock"; readonly verdict: "hold" | "dead" }
   | { readonly type: "pushed"; readonly outcome: "sent" | "no_socket" };
-
-export type { OfferCard };

@@ -1,0 +1,159 @@
+/**
+ * One driver, one ride: what a driver's lock decides. The lock is the only place that knows whether a driver is held,
+ * and no timer ever frees it: only the ride's shard does, by releasing the offer or by saying that it is dead.
+ */
+import type { DriverStats } from "../domain/driver.ts";
+import { NEW_DRIVER_STATS } from "../domain/driver.ts";
+import type { ShardName } from "../domain/place.ts";
+import type { OfferId } from "../domain/ride.ts";
+import { type EpochMs, SECOND_MS } from "../domain/time.ts";
+import type { ReleaseOutcome } from "./commands.ts";
+
+export interface LockHolder {
+  readonly offerId: OfferId;
+  readonly seq: number;
+  readonly shard: ShardName;
+  readonly since: EpochMs;
+}
+
+/** The whole durable state of one lock. */
+export interface LockState {
+  readonly holder: LockHolder | null;
+  readonly epoch: number;
+  readonly session: { readonly shard: ShardName; readonly epoch: number } | null;
+  /** Per shard the highest offer seq known to be dead: a late copy of its `reserve` is refused. */
+  readonly fences: Readonly<Record<ShardName, number>>;
+  /** Socket tickets burned and not yet expired. */
+  readonly tickets: Readonly<Record<string, EpochMs>>;
+  readonly stats: DriverStats;
+  /** When to ask the holder's shard whether the offer is still alive, and how often it was asked. */
+  readonly ask: { readonly at: EpochMs; readonly count: number } | null;
+}
+
+export const NEW_LOCK: LockState = {
+  holder: null,
+  epoch: 0,
+  session: null,
+  fences: {},
+  tickets: {},
+  stats: NEW_DRIVER_STATS,
+  ask: null,
+};
+
+/** A holder older than this is asked about; then again after 10, 20, … up to 300 s. */
+const ASK_AFTER_MS = 30 * SECOND_MS;
+const ASK_FIRST_MS = 10 * SECOND_MS;
+const ASK_MAXIMUM_MS = 300 * SECOND_MS;
+const STATS_WEIGHT = 0.1;
+
+export type LockCommand =
+  | { readonly type: "attach"; readonly shard: ShardName; readonly ticketId: string; readonly ticketExpiresAt: EpochMs }
+  | { readonly type: "detach"; readonly shard: ShardName; readonly epoch: number }
+  | { readonly type: "reserve"; readonly offerId: OfferId; readonly seq: number; readonly shard: ShardName }
+  | {
+      readonly type: "release";
+      readonly offerId: OfferId;
+      readonly seq: number;
+      readonly shard: ShardName;
+      readonly outcome: ReleaseOutcome;
+    }
+  /** The holder's shard answered the question `ask`; null when it could not be reached. */
+  | { readonly type: "asked"; readonly offerId: OfferId; readonly verdict: "hold" | "dead" | null };
+
+export type LockAnswer =
+  | { readonly type: "attached"; readonly epoch: number; readonly previous: LockState["session"] }
+  | { readonly type: "replayed" }
+  | { readonly type: "reserved"; readonly session: NonNullable<LockState["session"]> }
+  | { readonly type: "busy" | "offline" | "stale" }
+  | { readonly type: "done" };
+
+export interface LockStep {
+  readonly state: LockState;
+  readonly answer: LockAnswer;
+}
+
+/** The lock's one door. Every command may be repeated, delayed or reordered. */
+export function applyToLock(state: LockState, now: EpochMs, command: LockCommand): LockStep {
+  switch (command.type) {
+    case "attach":
+      return attach(state, now, command);
+    case "detach": {
+      const current = state.session?.epoch === command.epoch && state.session.shard === command.shard;
+      return { state: current ? { ...state, session: null } : state, answer: { type: "done" } };
+    }
+    case "reserve":
+      return reserve(state, now, command);
+    case "release":
+      return { state: release(state, command), answer: { type: "done" } };
+    case "asked":
+      return { state: asked(state, now, command), answer: { type: "done" } };
+  }
+}
+
+type LockCommandOf<T extends LockCommand["type"]> = Extract<LockCommand, { type: T }>;
+
+/** The newest socket wins by epoch; a ticket opens one socket once. */
+function attach(state: LockState, now: EpochMs, command: LockCommandOf<"attach">): LockStep {
+  if (command.ticketId in state.tickets) return { state, answer: { type: "replayed" } };
+  const alive = Object.entries(state.tickets).filter(([, expiresAt]) => expiresAt > now);
+  const epoch = state.epoch + 1;
+  return {
+    state: {
+      ...state,
+      epoch,
+      session: { shard: command.shard, epoch },
+      tickets: { ...Object.fromEntries(alive), [command.ticketId]: command.ticketExpiresAt },
+    },
+    answer: { type: "attached", epoch, previous: state.session },
+  };
+}
+
+/**
+ * Holder first, then fence: a repeated `reserve` of the offer held now hears the same answer, and a late one of a dead
+ * offer is refused. Every refusal raises the fence, because its offer dies of it: the refusal is final and needs no release.
+ */
+function reserve(state: LockState, now: EpochMs, { offerId, seq, shard }: LockCommandOf<"reserve">): LockStep {
+  if (state.holder?.offerId === offerId) {
+    // Its socket may be gone since; the push will find out. The address is where he was last.
+    const session = state.session ?? { shard, epoch: state.epoch };
+    return { state, answer: { type: "reserved", session } };
+  }
+  if (seq <= (state.fences[shard] ?? 0)) return { state, answer: { type: "stale" } };
+  if (state.holder !== null) return { state: raiseFence(state, shard, seq), answer: { type: "busy" } };
+  if (state.session === null) return { state: raiseFence(state, shard, seq), answer: { type: "offline" } };
+  return {
+    state: { ...state, holder: { offerId, seq, shard, since: now }, ask: { at: now + ASK_AFTER_MS, count: 0 } },
+    answer: { type: "reserved", session: state.session },
+  };
+}
+
+/** By offer id, never by ride: a late release of an old offer must not free the driver's new one. */
+function release(state: LockState, { offerId, seq, shard, outcome }: LockCommandOf<"release">): LockState {
+  const fenced = raiseFence(state, shard, seq);
+  if (fenced.holder?.offerId !== offerId) return fenced;
+  return { ...fenced, holder: null, ask: null, stats: nextStats(state.stats, outcome) };
+}
+
+function asked(state: LockState, now: EpochMs, { offerId, verdict }: LockCommandOf<"asked">): LockState {
+  const { holder, ask } = state;
+  if (holder === null || ask === null || holder.offerId !== offerId) return state;
+  if (verdict === "dead") return { ...raiseFence(state, holder.shard, holder.seq), holder: null, ask: null };
+  const pauseMs = Math.min(ASK_FIRST_MS * 2 ** ask.count, ASK_MAXIMUM_MS);
+  return { ...state, ask: { at: now + pauseMs, count: ask.count + 1 } };
+}
+
+function raiseFence(state: LockState, shard: ShardName, seq: number): LockState {
+  const fence = state.fences[shard] ?? 0;
+  return seq > fence ? { ...state, fences: { ...state.fences, [shard]: seq } } : state;
+}
+
+/** Only the driver's own doing moves his record: an offer that somebody else won says nothing about him. */
+export function nextStats(stats: DriverStats, outcome: ReleaseOutcome): DriverStats {
+  if (outcome === "none") return stats;
+  const accepted = outcome === "accepted";
+  return {
+    offersSeen: stats.offersSeen + 1,
+    acceptRate: (1 - STATS_WEIGHT) * stats.acceptRate + (accepted ? STATS_WEIGHT : 0),
+    declinesInRow: accepted ? 0 : stats.declinesInRow + 1,
+  };
+}
