@@ -15,6 +15,7 @@ const RIDE = /^[0-9b-hjkmnp-z~]{2,20}\.[0-9A-HJKMNP-TV-Z]{26}$/;
 const SHARD = /^cell:[0-9b-hjkmnp-z~]{1,20}$/;
 const OFFER = /^[0-9b-hjkmnp-z~]{2,20}\.[0-9A-HJKMNP-TV-Z]{26}#\d{1,12}$/;
 
+export const SubjectText = z.string().regex(SUBJECT);
 export const DriverIdField = id<DriverId>(SUBJECT);
 export const RiderIdField = id<RiderId>(SUBJECT);
 export const RideIdField = id<RideId>(RIDE);
@@ -50,8 +51,10 @@ export const ProfileField = z.strictObject({
 /** Non-negative whole numbers that a peer counts up: epochs, versions, cents, milliseconds since 1970. */
 export const WholeField = z.int().min(0);
 
-/** Removes `readonly` and flattens intersections, so two ways of writing one shape compare as equal. */
-type Plain<T> = T extends string | number | boolean | null | undefined ? T : { -readonly [K in keyof T]: Plain<T[K]> };
+/** Removes `readonly`, flattens intersections and lets a missing field be `undefined`: one shape, one spelling. */
+type Plain<T> = T extends string | number | boolean | null | undefined
+  ? T
+  : { -readonly [K in keyof T]: Plain<Exclude<T[K], undefined>> };
 
 /** `true` when two types are the same, optional fields included; anything else does not compile where it is claimed. */
 export type Same<A, B> =

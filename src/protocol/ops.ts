@@ -1,0 +1,58 @@
+/** Operators' HTTP: rollout, health, and the error body that every route shares. */
+import * as z from "zod";
+import { ProfileField, SubjectText, WholeField } from "./fields.ts";
+
+/** RFC 9457. `errors` names the fields; `rideId` is the ride that stands in the way of a new one. */
+export const ProblemBody = z
+  .strictObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().optional(),
+    errors: z.array(z.strictObject({ field: z.string(), message: z.string() })).optional(),
+    rideId: z.string().optional(),
+    retryAfterMs: WholeField.optional(),
+  })
+  .meta({ id: "Problem" });
+export type ProblemBody = z.infer<typeof ProblemBody>;
+
+const ChampionBody = z
+  .strictObject({ digest: z.string(), version: z.string(), epoch: WholeField })
+  .meta({ id: "Champion" });
+
+export const RolloutBody = z
+  .strictObject({
+    champion: ChampionBody,
+    audit: z.array(z.strictObject({ at: WholeField, by: z.string(), champion: ChampionBody })),
+  })
+  .meta({ id: "Rollout" });
+
+/** A model's name in the store, or one of the two that need no store. */
+export const ModelDigest = z.string().regex(/^(?:[0-9a-f]{64}|builtin|heuristic)$/);
+export const ModelVersion = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.@+_-]{0,63}$/);
+
+export const PromoteBody = z
+  .strictObject({
+    digest: ModelDigest,
+    version: ModelVersion,
+    /** The epoch the caller saw; refused when somebody else was faster. */
+    epoch: WholeField,
+  })
+  .meta({ id: "Promotion" });
+
+const Component = z.strictObject({ ok: z.boolean(), detail: z.string().optional() });
+export const HealthBody = z
+  .strictObject({ status: z.enum(["ok", "degraded"]), components: z.record(z.string(), Component) })
+  .meta({ id: "Health" });
+
+export const DevTokenRequestBody = z
+  .discriminatedUnion("role", [
+    z.strictObject({ role: z.literal("rider"), sub: SubjectText }),
+    z.strictObject({ role: z.literal("driver"), sub: SubjectText, profile: ProfileField }),
+    z.strictObject({ role: z.literal("ops"), sub: SubjectText }),
+  ])
+  .meta({ id: "DevelopmentTokenRequest" });
+
+export const DevTokenBody = z
+  .strictObject({ token: z.string(), expiresInMs: WholeField })
+  .meta({ id: "DevelopmentToken" });
