@@ -75,7 +75,7 @@ function feature(
   return { name, unit, missing, expected: { min, max }, compute };
 }
 
-/** In column order. A model names this order by `FEATURE_SET_HASH`; any change here makes older models refuse to load. */
+/** In column order. A model names this order by `FEATURE_SET_HASH`; after any change here older models are refused. */
 export const FEATURES: readonly Feature[] = [
   feature("pickup_meters", "m", UNKNOWN, [0, 20_000], (c) => c.pickupMeters),
   feature("pickup_seconds", "s", UNKNOWN, [0, 3_600], pickupSeconds),
@@ -91,6 +91,7 @@ export const FEATURES: readonly Feature[] = [
   feature("fare_cents", "cents", UNKNOWN, [0, 50_000], (_, x) => x.fareCents),
   // What a driver weighs: pay against all the driving, the unpaid way to the pickup included.
   feature("fare_cents_per_meter", "cents/m", UNKNOWN, [0, 5], (c, x) => x.fareCents / (c.pickupMeters + x.tripMeters)),
+  feature("pickup_share", "share", UNKNOWN, [0, 1], (c, x) => c.pickupMeters / (c.pickupMeters + x.tripMeters)),
   feature("hour_local", "h", UNKNOWN, [0, 24], (_, x) => localHour(x.now, x.utcOffsetMinutes)),
   feature("day_of_week_local", "day", UNKNOWN, [0, 6], (_, x) => localDayOfWeek(x.now, x.utcOffsetMinutes)),
   feature("waiting_seconds", "s", 0, [0, 300], (_, x) => (x.now - x.requestedAt) / SECOND_MS),

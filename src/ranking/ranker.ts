@@ -1,6 +1,6 @@
 /**
- * Turns a model's P(accept) into an order of candidates. The model itself runs elsewhere (`durable-objects/ports`): here
- * its numbers are only judged and used, and where they cannot be used the nearest ranker answers instead.
+ * Turns a model's P(accept) into an order of candidates. The model itself runs elsewhere (`durable-objects/ports`):
+ * here its numbers are only judged and used, and where they cannot be used the nearest ranker answers instead.
  */
 import type { Candidate } from "../domain/driver.ts";
 import { pickupSeconds, type RankingContext } from "./feature-view.ts";
@@ -9,8 +9,12 @@ import { byScoreThenId, type FallbackReason, type Ranked, type RankedCandidate }
 
 export type { FallbackReason, Ranked, RankedCandidate };
 
-/** What an offer that comes to nothing costs: a decline takes seconds, silence the whole offer. */
-export const RETRY_SECONDS = 12;
+/**
+ * What an offer that comes to nothing costs, in seconds of pickup time. In simulation a refusal loses 10 s (a decline
+ * takes few, silence the whole 15 of the offer); the other half is a price, for a rider who waits for he knows not
+ * what and a driver shown a card he does not want.
+ */
+export const RETRY_SECONDS = 20;
 /** A driver who never accepts would cost infinitely much; below this the order among the unwilling is by distance. */
 const LEAST_PROBABILITY = 0.02;
 
