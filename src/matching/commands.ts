@@ -30,6 +30,11 @@ export interface StoredReply {
   readonly bodyHash: string;
 }
 
+/** With the ride as it was when it was answered, so that a replay hears the same words. */
+export interface PriorReply extends StoredReply {
+  readonly ride: Ride;
+}
+
 export interface NearbyQuery {
   readonly pickup: LatLng;
   readonly request: Pick<RideRequest, "vehicleType" | "payment" | "minimumRating" | "seats" | "accessible">;
@@ -57,7 +62,7 @@ export type Command =
       readonly key: string;
       readonly bodyHash: string;
       /** What storage remembers under (rider, key); read by the runtime before the command is judged. */
-      readonly prior: StoredReply | null;
+      readonly prior: PriorReply | null;
     }
   | { readonly type: "ride.cancelled"; readonly rideId: RideId; readonly riderId: RiderId }
   | { readonly type: "ride.rated"; readonly rideId: RideId; readonly by: RatedBy; readonly stars: number }

@@ -2,7 +2,7 @@
 import type { CellPrefix, LatLng, ShardName } from "../domain/place.ts";
 import type { OfferId, RideId } from "../domain/ride.ts";
 import { cellsWithin } from "../spatial/cell-cover.ts";
-import { cellOf, isCellPrefix } from "../spatial/geohash.ts";
+import { bitsOf, cellOf, isCellPrefix } from "../spatial/geohash.ts";
 
 /** A search asks at most this many neighbours; the nearest cells come first. */
 const NEIGHBOURS_ASKED = 6;
@@ -27,11 +27,14 @@ export function shardsAround(self: ShardName, center: LatLng, radiusMeters: numb
     .slice(0, NEIGHBOURS_ASKED);
 }
 
-/** A ride's shard is written in its id; null when the text is not a ride id at all. */
-export function shardOfRide(rideId: RideId | OfferId): ShardName | null {
+/**
+ * A ride's shard is written in its id. Null when the text is no ride id, or names a cell that no shard serves: a made-up
+ * id must not bring an object into being.
+ */
+export function shardOfRide(rideId: RideId | OfferId, bits: number): ShardName | null {
   const dot = rideId.indexOf(".");
   const prefix = rideId.slice(0, dot);
-  return dot > 0 && isCellPrefix(prefix) ? shardNameOf(prefix) : null;
+  return dot > 0 && isCellPrefix(prefix) && bitsOf(prefix) === bits ? shardNameOf(prefix) : null;
 }
 
 export function newRideId(pickup: LatLng, bits: number, ulid: string): RideId {

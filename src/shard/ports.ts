@@ -2,7 +2,7 @@
 import type { RideEvent } from "../domain/event.ts";
 import type { Offer, Ride, RideId, RiderId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
-import type { Command, Message, StoredReply, Write } from "../matching/commands.ts";
+import type { Command, Message, PriorReply, Write } from "../matching/commands.ts";
 
 export interface ShardStorage {
   /** Open rides with all their offers, every offer whose release is not acknowledged, and the highest offer seq. */
@@ -11,11 +11,11 @@ export interface ShardStorage {
   commit(writes: readonly Write[]): void;
   /** A settled ride and its offers, for a late question; null when it was never here or is past retention. */
   recall(rideId: RideId): RecalledRide | null;
-  findReply(riderId: RiderId, key: string): StoredReply | null;
+  findReply(riderId: RiderId, key: string): PriorReply | null;
   /** Events of one ride with a version above `afterVersion`, in order. */
   readEvents(rideId: RideId, afterVersion: number): RideEvent[];
-  /** Deletes what settled before `before` and is archived and released. */
-  prune(before: EpochMs): void;
+  /** Deletes what settled before `before` and is archived and released; true while rows remain. */
+  prune(before: EpochMs): boolean;
 }
 
 export interface RecalledRide {

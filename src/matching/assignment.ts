@@ -1,0 +1,144 @@
+/** Who gets the ride. Accept, decline, cancel and expiry all meet here; whoever arrives first has decided it. */
+import type { DriverId } from "../domain/driver.ts";
+import type { DriverRide, Holding, LostReason, Verdict } from "../domain/notice.ts";
+import type { EngagedRide, MatchingRide, Offer, OfferId, Ride } from "../domain/ride.ts";
+import type { CommandOf } from "./commands.ts";
+import { abandonPursuit, pursue } from "./dispatch.ts";
+import { LIMITS } from "./limits.ts";
+import { endOffer, killLiveOffers, killOffer, noteAddress } from "./offer.ts";
+import type { Turn } from "./shard-state.ts";
+import { driverRide, offerCard } from "./views.ts";
+
+/** First accept wins. A replay hears the same verdict; everyone else hears that the ride is gone. */
+export function acceptOffer(turn: Turn, { offerId, driverId, from }: CommandOf<"offer.accepted">): void {
+  turn.answer({ type: "verdict", verdict: judgeAccept(turn, offerId, driverId, from) });
+}
+
+function judgeAccept(
+  turn: Turn,
+  offerId: OfferId,
+  driverId: DriverId,
+  from: CommandOf<"offer.accepted">["from"],
+): Verdict {
+  const { shard, now } = turn;
+  const offer = shard.offerFor(offerId, driverId);
+  if (offer === null) return { outcome: "lost", reason: "unknown" };
+  const ride = shard.rides.get(offer.rideId)!;
+  if (offer.state === "won" || offer.state === "ended") {
+    noteAddress(turn, offerId, from);
+    return { outcome: "won", ride: driverRide(shard, ride, offerId) };
+  }
+  if (offer.state === "dead") return { outcome: "lost", reason: offer.reason };
+  // An intent was never shown to anybody; accepting one is a guess.
+  if (offer.state === "intent") return { outcome: "lost", reason: "unknown" };
+  if (ride.state !== "matching") return { outcome: "lost", reason: "ride_over" };
+  if (offer.expiresAt <= now) {
+    killOffer(turn, offer, "expired");
+    return { outcome: "lost", reason: "expired" };
+  }
+  noteAddress(turn, offerId, from);
+  const assigned = win(turn, ride, offer);
+  return { outcome: "won", ride: driverRide(shard, assigned, offerId) };
+}
+
+function win(turn: Turn, { deadlineAt: _, ...ride }: MatchingRide, offer: Extract<Offer, { state: "offered" }>): Ride {
+  const { shard, now } = turn;
+  const { expiresAt: __, ...base } = offer;
+  turn.saveOffer({ ...base, state: "won", wonAt: now });
+  turn.count("offer_event", "accepted");
+  shard.timers.clear("offer.expiry", offer.id);
+  abandonPursuit(turn, ride.id);
+  killLiveOffers(turn, ride.id, "superseded");
+  const { driverId, id: offerId } = offer;
+  const assigned = {
+    ...ride,
+    state: "assigned",
+    version: ride.version + 1,
+    driverId,
+    offerId,
+    assignedAt: now,
+  } as const;
+  turn.changeRide(assigned, "ride.assigned");
+  shard.timers.set("ride.pickup_watch", ride.id, now + shard.setting.market.dispatch.pickupWatchMs);
+  return assigned;
+}
+
+export function declineOffer(turn: Turn, { offerId, driverId, from }: CommandOf<"offer.declined">): void {
+  const offer = turn.shard.offerFor(offerId, driverId);
+  if (offer?.state === "offered") {
+    noteAddress(turn, offerId, from);
+    killOffer(turn, offer, "declined");
+  }
+  turn.answer({ type: "verdict", verdict: { outcome: "lost", reason: lostReason(turn, offerId, driverId) } });
+}
+
+/** The driver left and did not come back in time. */
+export function abandonOffer(turn: Turn, { offerId, driverId, from }: CommandOf<"offer.abandoned">): void {
+  const offer = turn.shard.offerFor(offerId, driverId);
+  const address = turn.shard.addressOf.get(offerId);
+  // He has been seen at a newer socket since: then he did come back, elsewhere.
+  if (offer?.state !== "offered" || (address !== undefined && address.epoch > from.epoch)) return;
+  killOffer(turn, offer, "unreachable");
+}
+
+function lostReason({ shard }: Turn, offerId: OfferId, driverId: DriverId): LostReason {
+  const offer = shard.offerFor(offerId, driverId);
+  if (offer === null) return "unknown";
+  return offer.state === "dead" ? offer.reason : "ride_over";
+}
+
+/** What a driver who has come back is to be shown. */
+export function viewOffer(turn: Turn, { offerId, driverId, from }: CommandOf<"offer.viewed">): void {
+  turn.answer({ type: "holding", holding: holdingOf(turn, offerId, driverId, from) });
+}
+
+function holdingOf(turn: Turn, offerId: OfferId, driverId: DriverId, from: CommandOf<"offer.viewed">["from"]): Holding {
+  const { shard, now } = turn;
+  const offer = shard.offerFor(offerId, driverId);
+  if (offer === null) return { kind: "none" };
+  const ride = shard.rides.get(offer.rideId)!;
+  if (offer.state !== "offered" && offer.state !== "won") return { kind: "none" };
+  noteAddress(turn, offerId, from);
+  if (offer.state === "offered") return { kind: "offer", offer: offerCard(shard, ride, offer, now) };
+  return { kind: "ride", ride: driverRide(shard, ride, offerId) };
+}
+
+/**
+ * The driver is out of it and the ride looks for another, if it has not been given back too often. `reason` is what the
+ * driver is told by the caller, who knows whether it was his own wish.
+ */
+export function redispatch(turn: Turn, ride: EngagedRide): DriverRide {
+  const { shard, now } = turn;
+  const { id, riderId, request, tripMeters, fareCents, createdAt, ratings, offerId } = ride;
+  const base = { id, riderId, request, tripMeters, fareCents, createdAt, ratings };
+  const version = ride.version + 1;
+  const redispatches = ride.redispatches + 1;
+  endRideOffer(turn, ride);
+  if (redispatches > LIMITS.redispatches) {
+    const unserved = {
+      ...base,
+      version,
+      redispatches,
+      state: "no_driver",
+      endedAt: now,
+      reason: "redispatches",
+    } as const;
+    turn.changeRide(unserved, "ride.no_driver");
+    return driverRide(shard, unserved, offerId);
+  }
+  const deadlineAt = now + shard.setting.market.dispatch.matchDeadlineMs;
+  const matching = { ...base, version, redispatches, state: "matching", deadlineAt } as const;
+  turn.changeRide(matching, "ride.redispatched");
+  pursue(turn, matching);
+  return driverRide(shard, matching, offerId);
+}
+
+/** The won offer of a ride ends with it; its watches end too. */
+export function endRideOffer(turn: Turn, ride: EngagedRide): void {
+  const { shard } = turn;
+  for (const kind of ["ride.pickup_watch", "ride.no_show", "ride.trip_watch"] as const)
+    shard.timers.clear(kind, ride.id);
+  shard.tracks.delete(ride.id);
+  const offer = shard.offers.get(ride.offerId)!;
+  if (offer.state === "won") endOffer(turn, offer);
+}

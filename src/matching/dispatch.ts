@@ -1,0 +1,175 @@
+/**
+ * Finding drivers for a waiting ride: search here, ask the neighbours if the circle reaches them, have the candidates
+ * ranked, make offers, and search again, wider, until somebody accepts or the ride's time is up.
+ */
+import type { Candidate } from "../domain/driver.ts";
+import type { DeadReason, MatchingRide, Ride, RideId } from "../domain/ride.ts";
+import { haversineMeters, metersToCellEdge } from "../spatial/distance.ts";
+import type { CommandOf, NearbyQuery } from "./commands.ts";
+import { LIMITS } from "./limits.ts";
+import { intendOffer } from "./offer.ts";
+import { isLive, type Pursuit, type Turn } from "./shard-state.ts";
+import { type Session, serves } from "./supply.ts";
+
+/** A driver who answered no, let the offer pass or gave the ride back is not asked again for this ride. */
+const HAD_HIS_CHANCE: readonly DeadReason[] = ["declined", "expired"];
+
+export function pursue(turn: Turn, ride: MatchingRide): void {
+  const { dispatch } = turn.shard.setting.market;
+  turn.shard.pursuits.set(ride.id, {
+    wave: 0,
+    searchId: 0,
+    radiusMeters: dispatch.startRadiusMeters,
+    phase: "open",
+    local: [],
+    ranker: "",
+    reserve: [],
+  });
+  turn.shard.timers.set("ride.deadline", ride.id, ride.deadlineAt);
+  search(turn, ride.id);
+}
+
+/** Ends the search; what it still asks of others will be ignored. */
+export function abandonPursuit({ shard }: Turn, rideId: RideId): void {
+  shard.pursuits.delete(rideId);
+  shard.timers.clear("ride.search", rideId);
+  shard.timers.clear("ride.deadline", rideId);
+}
+
+/** The search's timer: neighbours or the ranker kept silent, or it is time to look again. */
+export function searchTimerFired(turn: Turn, rideId: RideId): void {
+  const pursuit = turn.shard.pursuits.get(rideId);
+  if (pursuit?.phase === "searching") rank(turn, rideId, pursuit, pursuit.local);
+  else if (pursuit !== undefined) search(turn, rideId);
+}
+
+export function neighboursFound(turn: Turn, { rideId, searchId, candidates }: CommandOf<"neighbours.found">): void {
+  const pursuit = turn.shard.pursuits.get(rideId);
+  if (pursuit?.searchId !== searchId || pursuit.phase !== "searching") return;
+  const known = new Set(pursuit.local.map((candidate) => candidate.driverId));
+  // A driver who is moving between two shards may be found in both; here he is fresher.
+  const strangers = candidates.filter((candidate) => !known.has(candidate.driverId));
+  const all = [...pursuit.local, ...strangers].sort((a, b) => a.pickupMeters - b.pickupMeters);
+  rank(turn, rideId, pursuit, all.slice(0, LIMITS.candidatesPerSearch));
+}
+
+export function candidatesRanked(turn: Turn, { rideId, searchId, ranked }: CommandOf<"candidates.ranked">): void {
+  const pursuit = turn.shard.pursuits.get(rideId);
+  if (pursuit?.searchId !== searchId || pursuit.phase !== "ranking") return;
+  turn.count("ranking", ranked.fallback ?? "model");
+  pursuit.phase = "open";
+  pursuit.ranker = ranked.ranker;
+  pursuit.reserve = [...ranked.order];
+  turn.touched.add(rideId);
+}
+
+/**
+ * Keeps as many offers open as the policy wants; where nobody is left to ask, arranges the next search. Called after
+ * every command for each ride it touched, so a decline, an expiry or a busy lock is answered in the same turn.
+ */
+export function makeOffers(turn: Turn, rideId: RideId): void {
+  const { shard, now } = turn;
+  const ride = shard.rides.get(rideId);
+  const pursuit = shard.pursuits.get(rideId);
+  if (ride?.state !== "matching" || pursuit === undefined || pursuit.phase !== "open") return;
+  const offers = shard.offersFor(rideId);
+  const { kind, waveSize, searchEveryMs } = shard.setting.market.dispatch;
+  const wanted = kind === "sequential" ? 1 : waveSize;
+  let room = wanted - offers.filter(isLive).length;
+  let budget = LIMITS.offersPerRide - offers.length;
+  let rank = offers.length;
+  while (room > 0 && budget > 0) {
+    const next = pursuit.reserve.shift();
+    if (next === undefined) break;
+    // Since he was found, another ride of this shard may have asked him.
+    if (shard.liveOfferOf.has(next.candidate.driverId)) continue;
+    intendOffer(turn, ride, next, { wave: pursuit.wave, rank: rank++, ranker: pursuit.ranker });
+    room--;
+    budget--;
+  }
+  if (room > 0 && budget > 0) shard.timers.set("ride.search", rideId, now + searchEveryMs);
+  else shard.timers.clear("ride.search", rideId);
+}
+
+/** A driver has just become free here: the nearest ride that waits for want of drivers looks again at once. */
+export function wakeNearestRide(turn: Turn, { fix, profile, driverId }: Session): void {
+  const { shard } = turn;
+  let nearest: RideId | null = null;
+  let nearestMeters = Number.POSITIVE_INFINITY;
+  for (const [rideId, pursuit] of shard.pursuits) {
+    if (pursuit.phase !== "open" || !shard.timers.has("ride.search", rideId)) continue;
+    const ride = shard.rides.get(rideId)!;
+    const meters = haversineMeters(fix!.position, ride.request.pickup);
+    if (meters >= nearestMeters || meters > pursuit.radiusMeters || !serves(profile, ride.request)) continue;
+    if (exclusions(turn, ride).includes(driverId)) continue;
+    nearest = rideId;
+    nearestMeters = meters;
+  }
+  if (nearest !== null) search(turn, nearest);
+}
+
+function search(turn: Turn, rideId: RideId): void {
+  const { shard, now } = turn;
+  const ride = shard.rides.get(rideId);
+  const pursuit = shard.pursuits.get(rideId);
+  if (ride?.state !== "matching" || pursuit === undefined) return;
+  const { startRadiusMeters, radiusStepMeters, maximumRadiusMeters } = shard.setting.market.dispatch;
+  pursuit.searchId++;
+  pursuit.radiusMeters = Math.min(startRadiusMeters + pursuit.wave * radiusStepMeters, maximumRadiusMeters);
+  pursuit.wave++;
+  turn.count("search", "started");
+  const query: NearbyQuery = {
+    pickup: ride.request.pickup,
+    request: ride.request,
+    radiusMeters: pursuit.radiusMeters,
+    limit: LIMITS.candidatesPerSearch,
+    exclude: exclusions(turn, ride),
+  };
+  const { name, cell } = shard.setting;
+  const local = shard.supply.candidatesNear(query, name, now);
+  const reachMeters = local.length < query.limit ? query.radiusMeters : local.at(-1)!.pickupMeters;
+  if (reachMeters <= metersToCellEdge(ride.request.pickup, cell)) {
+    rank(turn, rideId, pursuit, local);
+    return;
+  }
+  turn.count("search", "neighbours");
+  pursuit.phase = "searching";
+  pursuit.local = local;
+  turn.effects.push({ type: "find.neighbours", rideId, searchId: pursuit.searchId, query });
+  shard.timers.set("ride.search", rideId, now + LIMITS.searchAnswerMs);
+}
+
+function rank(turn: Turn, rideId: RideId, pursuit: Pursuit, found: readonly Candidate[]): void {
+  const { shard, now } = turn;
+  pursuit.local = [];
+  const candidates = found.filter((candidate) => !shard.liveOfferOf.has(candidate.driverId));
+  if (candidates.length === 0) {
+    pursuit.phase = "open";
+    pursuit.reserve = [];
+    turn.touched.add(rideId);
+    return;
+  }
+  const { request, tripMeters, fareCents, createdAt } = shard.rides.get(rideId)!;
+  const { utcOffsetMinutes, citySpeedMetersPerSecond } = shard.setting.market;
+  const context = {
+    pickup: request.pickup,
+    dropoff: request.dropoff,
+    tripMeters,
+    fareCents,
+    requestedAt: createdAt,
+    now,
+    utcOffsetMinutes,
+    wave: pursuit.wave,
+    citySpeedMetersPerSecond,
+  };
+  pursuit.phase = "ranking";
+  turn.effects.push({ type: "rank", rideId, searchId: pursuit.searchId, candidates, context });
+  shard.timers.set("ride.search", rideId, now + LIMITS.rankAnswerMs);
+}
+
+function exclusions({ shard }: Turn, ride: Ride) {
+  return shard
+    .offersFor(ride.id)
+    .filter((o) => o.state === "ended" || (o.state === "dead" && HAD_HIS_CHANCE.includes(o.reason)))
+    .map((offer) => offer.driverId);
+}

@@ -1,0 +1,134 @@
+/** What a rider may ask: a ride, its end, and a word about it afterwards. */
+import type { MatchingRide, RiderId } from "../domain/ride.ts";
+import { isTerminal, type Ride } from "../domain/ride.ts";
+import { haversineMeters } from "../spatial/distance.ts";
+import { endRideOffer } from "./assignment.ts";
+import type { Answer, CommandOf } from "./commands.ts";
+import { abandonPursuit, pursue } from "./dispatch.ts";
+import { LIMITS } from "./limits.ts";
+import { killLiveOffers } from "./offer.ts";
+import type { Turn } from "./shard-state.ts";
+import { fareCents } from "./tariff.ts";
+import { tellDriverOfRide } from "./trip.ts";
+import { rideView } from "./views.ts";
+
+/** One key, one ride (S8): the reply is written in the ride's own transaction. */
+export function requestRide(turn: Turn, command: CommandOf<"ride.requested">): void {
+  const { shard, now } = turn;
+  const { rideId, riderId, request, key, bodyHash, prior } = command;
+  const refusal = refusalOf(turn, command);
+  if (refusal !== null) {
+    turn.answer(refusal);
+    return;
+  }
+  if (prior !== null) {
+    turn.answer({ type: "ride", view: rideView(shard, prior.ride, now), replayed: true });
+    return;
+  }
+  const tripMeters = haversineMeters(request.pickup, request.dropoff);
+  const ride: MatchingRide = {
+    id: rideId,
+    version: 1,
+    riderId,
+    request,
+    tripMeters,
+    fareCents: fareCents(shard.setting.market, tripMeters),
+    redispatches: 0,
+    createdAt: now,
+    ratings: {},
+    state: "matching",
+    deadlineAt: now + shard.setting.market.dispatch.matchDeadlineMs,
+  };
+  turn.changeRide(ride, "ride.requested");
+  turn.effects.push({ type: "save.reply", riderId, key, reply: { rideId, bodyHash }, at: now });
+  turn.answer({ type: "ride", view: rideView(shard, ride, now), replayed: false });
+  pursue(turn, ride);
+}
+
+const notFound: Answer = { type: "refused", reason: "not_found" };
+
+function refusalOf({ shard, now }: Turn, { riderId, bodyHash, prior }: CommandOf<"ride.requested">): Answer | null {
+  if (prior !== null) return prior.bodyHash === bodyHash ? null : { type: "refused", reason: "key_reused" };
+  const openRideId = shard.openRideOf.get(riderId);
+  if (openRideId !== undefined) {
+    return { type: "refused", reason: "rider_busy", view: rideView(shard, shard.rides.get(openRideId)!, now) };
+  }
+  return shard.openRides >= LIMITS.openRides ? { type: "refused", reason: "overloaded" } : null;
+}
+
+/** Until the trip has begun. First in wins: an accept that comes later hears that the ride is cancelled. */
+export function cancelRide(turn: Turn, { rideId, riderId }: CommandOf<"ride.cancelled">): void {
+  const { shard, now } = turn;
+  const ride = ownRide(turn, rideId, riderId);
+  if (ride === null) {
+    turn.answer(notFound);
+    return;
+  }
+  if (ride.state === "cancelled_by_rider") {
+    turn.answer({ type: "ride", view: rideView(shard, ride, now), replayed: true });
+    return;
+  }
+  if (ride.state === "on_trip" || isTerminal(ride)) {
+    turn.answer({ type: "refused", reason: "wrong_state", view: rideView(shard, ride, now) });
+    return;
+  }
+  const { id, request, tripMeters, fareCents, redispatches, createdAt, ratings } = ride;
+  const base = { id, riderId, request, tripMeters, fareCents, redispatches, createdAt, ratings };
+  const late = ride.state !== "matching";
+  const version = ride.version + 1;
+  const over = { ...base, version, state: "cancelled_by_rider", endedAt: now, late } as const;
+  if (ride.state === "matching") {
+    abandonPursuit(turn, ride.id);
+    killLiveOffers(turn, ride.id, "cancelled");
+  } else endRideOffer(turn, ride);
+  turn.changeRide(over, "ride.cancelled");
+  if (ride.state !== "matching") tellDriverOfRide(turn, over, ride.offerId);
+  turn.answer({ type: "ride", view: rideView(shard, over, now), replayed: false });
+}
+
+/** Nobody accepted in time. */
+export function deadlinePassed(turn: Turn, rideId: Ride["id"]): void {
+  const ride = turn.shard.rides.get(rideId);
+  if (ride?.state !== "matching") return;
+  const { deadlineAt: _, ...base } = ride;
+  abandonPursuit(turn, rideId);
+  killLiveOffers(turn, rideId, "cancelled");
+  const over = {
+    ...base,
+    version: ride.version + 1,
+    state: "no_driver",
+    endedAt: turn.now,
+    reason: "deadline",
+  } as const;
+  turn.changeRide(over, "ride.no_driver");
+}
+
+/** Once by each side, after the trip. */
+export function rateRide(turn: Turn, { rideId, by, stars }: CommandOf<"ride.rated">): void {
+  const { shard, now } = turn;
+  const ride = shard.rides.get(rideId);
+  const mine =
+    ride !== undefined &&
+    (by.role === "rider" ? ride.riderId === by.riderId : "driverId" in ride && ride.driverId === by.driverId);
+  if (!mine) {
+    turn.answer(notFound);
+    return;
+  }
+  const view = rideView(shard, ride, now);
+  const rated = by.role === "rider" ? "driver" : "rider";
+  if (ride.state !== "completed") {
+    turn.answer({ type: "refused", reason: "wrong_state", view });
+  } else if (ride.ratings[rated] !== undefined) {
+    const same = ride.ratings[rated] === stars;
+    turn.answer(same ? { type: "ride", view, replayed: true } : { type: "refused", reason: "already_rated", view });
+  } else {
+    const next = { ...ride, version: ride.version + 1, ratings: { ...ride.ratings, [rated]: stars } };
+    turn.changeRide(next, "ride.rated");
+    turn.answer({ type: "ride", view: rideView(shard, next, now), replayed: false });
+  }
+}
+
+function ownRide({ shard }: Turn, rideId: Ride["id"], riderId: RiderId): Ride | null {
+  const ride = shard.rides.get(rideId);
+  return ride?.riderId === riderId ? ride : null;
+}

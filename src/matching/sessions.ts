@@ -1,0 +1,259 @@
+/** What drivers' sockets tell this shard, and what they are told: attach, fixes, status, notices from rides elsewhere. */
+import type { DriverId, Fix } from "../domain/driver.ts";
+import type { DriverNotice, Holding } from "../domain/notice.ts";
+import type { OfferId, RideState } from "../domain/ride.ts";
+import { metersToCell } from "../spatial/distance.ts";
+import type { CommandOf, Held, SessionAddress } from "./commands.ts";
+import { nextStats } from "./driver-lock.ts";
+import { judgeFix } from "./fix-filter.ts";
+import { LIMITS } from "./limits.ts";
+import type { Turn } from "./shard-state.ts";
+import { memoryOf, type Session, statusOf } from "./supply.ts";
+import { trackRide } from "./tracking.ts";
+
+export function attachDriver(turn: Turn, command: CommandOf<"driver.attached">): void {
+  const { driverId, epoch, profile, stats, available, holding } = command;
+  const { supply, setting, timers } = turn.shard;
+  const old = supply.sessions.get(driverId);
+  if (old !== undefined && old.epoch >= epoch) {
+    // Two sockets were opened at once and their attaches overtook each other: the lock has already said who is newer.
+    turn.effects.push({ type: "close", driverId, epoch, why: "superseded" });
+    return;
+  }
+  if (old !== undefined) turn.effects.push({ type: "close", driverId, epoch: old.epoch, why: "superseded" });
+  timers.clear("driver.return", driverId);
+  const fix = old?.fix ?? null;
+  const held = heldBy(holding);
+  const memory = { epoch, profile, stats, available, fix, idleSince: old?.idleSince ?? turn.now, held };
+  const session = supply.add(driverId, memory, turn.now);
+  if (!timers.has("sweep", "")) timers.set("sweep", "", turn.now + LIMITS.sweepEveryMs);
+  if (holding.kind === "offer") watchHeld(turn, session, holding.offer.ttlMs);
+  turn.count("session", "attached");
+  const status = statusOf(session, turn.now);
+  session.toldStatus = JSON.stringify(status);
+  tell(turn, session, { type: "welcome", epoch, fixEveryMs: setting.fixEveryMs, status, holding });
+  settleSession(turn, session);
+}
+
+/** The same session as before, found again after the object slept. */
+export function wakeDriver(turn: Turn, { driverId, memory }: CommandOf<"driver.woken">): void {
+  const { supply, timers } = turn.shard;
+  const session = supply.add(driverId, memory, turn.now);
+  if (session.held?.kind === "offered") watchHeld(turn, session, turn.shard.setting.market.dispatch.offerTtlMs);
+  if (session.held !== null) turn.shard.addressOf.set(session.held.offerId, addressOf(turn, session));
+  if (!timers.has("sweep", "")) timers.set("sweep", "", turn.now + LIMITS.sweepEveryMs);
+  supply.reindex(session, turn.now);
+}
+
+export function locateDriver(turn: Turn, { driverId, epoch, fixes }: CommandOf<"driver.located">): void {
+  const session = hear(turn, driverId, epoch);
+  if (session === null) return;
+  let accepted: Fix | null = null;
+  for (const fix of fixes) {
+    const judged = judgeFix(session.fix, session.jumps, fix, turn.now, turn.shard.setting.topSpeedMetersPerSecond);
+    if (judged.outcome === "refused") {
+      turn.count("fix_refused", judged.reason);
+      continue;
+    }
+    session.jumps = judged.jumps;
+    if (judged.outcome === "held") {
+      turn.count("jump_held", "held");
+      continue;
+    }
+    session.fix = fix;
+    accepted = fix;
+  }
+  if (accepted !== null && session.held?.kind === "engaged") track(turn, session, session.held.offerId, accepted);
+  if (accepted !== null && session.held === null) suggestRehome(turn, session, accepted);
+  settleSession(turn, session);
+}
+
+export function hearDriver(turn: Turn, { driverId, epoch }: CommandOf<"driver.heard">): void {
+  hear(turn, driverId, epoch);
+}
+
+export function setAvailable(turn: Turn, { driverId, epoch, available }: CommandOf<"driver.available">): void {
+  const session = hear(turn, driverId, epoch);
+  if (session === null) return;
+  if (available && !session.available) session.idleSince = turn.now;
+  session.available = available;
+  settleSession(turn, session);
+}
+
+/** His offer, if he has one, outlives the socket for a moment: he may be driving through a tunnel. */
+export function detachDriver(turn: Turn, { driverId, epoch }: CommandOf<"driver.detached">): void {
+  const session = turn.shard.supply.current(driverId, epoch);
+  if (session === null) return;
+  turn.shard.supply.remove(driverId);
+  turn.shard.timers.clear("driver.held", driverId);
+  turn.count("session", "detached");
+  turn.effects.push({ type: "detach", driverId, epoch });
+  if (session.held?.kind !== "offered") return;
+  turn.shard.departed.set(driverId, { offerId: session.held.offerId, driverId, from: addressOf(turn, session) });
+  turn.shard.timers.set("driver.return", driverId, turn.now + LIMITS.returnMs);
+}
+
+/** He is elsewhere now; what he holds is that shard's to watch. */
+export function supersedeDriver(turn: Turn, { driverId, epoch }: CommandOf<"driver.superseded">): void {
+  const { supply, timers, departed } = turn.shard;
+  if ((departed.get(driverId)?.from.epoch ?? Number.POSITIVE_INFINITY) <= epoch) {
+    departed.delete(driverId);
+    timers.clear("driver.return", driverId);
+  }
+  const session = supply.sessions.get(driverId);
+  if (session === undefined || session.epoch > epoch) return;
+  supply.remove(driverId);
+  timers.clear("driver.held", driverId);
+  turn.count("session", "superseded");
+  turn.effects.push({ type: "close", driverId, epoch: session.epoch, why: "superseded" });
+}
+
+/** He did not come back: his offer dies, wherever its ride is. */
+export function giveUpOnReturn(turn: Turn, driverId: DriverId): void {
+  const from = turn.shard.departed.get(driverId);
+  turn.shard.departed.delete(driverId);
+  if (from !== undefined) turn.effects.push({ type: "abandon", ...from });
+}
+
+/** A ride, of this shard or another, speaks to a driver here. False when that socket is gone. */
+export function tellDriver(turn: Turn, driverId: DriverId, epoch: number, notice: DriverNotice): boolean {
+  const session = turn.shard.supply.current(driverId, epoch);
+  if (session === null) return false;
+  if (notice.type === "offer") {
+    session.held = { offerId: notice.offerId, kind: "offered" };
+    watchHeld(turn, session, notice.ttlMs);
+  } else if (notice.type === "offer.closed") {
+    if (notice.reason === "declined" || notice.reason === "expired")
+      session.stats = nextStats(session.stats, "declined");
+    free(turn, session, notice.offerId);
+  } else if (notice.type === "trip.changed" && !isHeldBy(notice.ride.state)) {
+    free(turn, session, notice.ride.offerId);
+  }
+  tell(turn, session, notice);
+  settleSession(turn, session);
+  return true;
+}
+
+export function hearVerdict(turn: Turn, command: CommandOf<"offer.judged">): void {
+  const { driverId, epoch, cid, offerId, verdict } = command;
+  const session = hear(turn, driverId, epoch);
+  if (session === null) return;
+  if (verdict.outcome === "won" && isHeldBy(verdict.ride.state)) {
+    if (session.held?.kind !== "engaged") session.stats = nextStats(session.stats, "accepted");
+    session.held = { offerId, kind: "engaged" };
+    turn.shard.timers.clear("driver.held", driverId);
+  } else if (verdict.outcome !== "pending") {
+    free(turn, session, offerId);
+  }
+  tell(turn, session, { type: "offer.verdict", cid, offerId, verdict });
+  settleSession(turn, session);
+}
+
+export function hearTripVerdict(turn: Turn, command: CommandOf<"trip.judged">): void {
+  const { driverId, epoch, cid, offerId, step, verdict } = command;
+  const session = hear(turn, driverId, epoch);
+  if (session === null) return;
+  if (verdict.outcome === "done" && (step === "cancel" || !isHeldBy(verdict.ride.state))) free(turn, session, offerId);
+  if (verdict.outcome === "refused" && verdict.reason === "unknown") free(turn, session, offerId);
+  tell(turn, session, { type: "trip.verdict", cid, offerId, step, verdict });
+  settleSession(turn, session);
+}
+
+/** The ride's shard no longer has this driver: he was told and did not hear, or the ride ended while he was away. */
+export function hearTrackAnswer(turn: Turn, command: CommandOf<"track.answered">): void {
+  const session = turn.shard.supply.sessions.get(command.driverId);
+  if (command.engaged || session?.held?.offerId !== command.offerId) return;
+  free(turn, session, command.offerId);
+  if (command.ride !== null) tell(turn, session, { type: "trip.changed", ride: command.ride });
+  settleSession(turn, session);
+}
+
+/** An offer nobody closed: its shard died or its word was lost. The driver is free here; his lock knows the truth. */
+export function forgetHeld(turn: Turn, driverId: DriverId): void {
+  const session = turn.shard.supply.sessions.get(driverId);
+  if (session?.held?.kind !== "offered") return;
+  tell(turn, session, { type: "offer.closed", offerId: session.held.offerId, reason: "expired" });
+  free(turn, session, session.held.offerId);
+  settleSession(turn, session);
+}
+
+/** Sockets that fell silent are closed, ghosts leave the index, and drivers learn when they became one. */
+export function sweep(turn: Turn): void {
+  const { supply, timers } = turn.shard;
+  supply.dropExpired(turn.now);
+  for (const session of supply.sessions.values()) {
+    const { driverId, epoch } = session;
+    if (turn.now - session.heardAt >= LIMITS.silenceMs) {
+      turn.effects.push({ type: "close", driverId, epoch, why: "silent" });
+      detachDriver(turn, { type: "driver.detached", driverId, epoch });
+    } else tellStatus(turn, session);
+  }
+  if (supply.sessions.size > 0) timers.set("sweep", "", turn.now + LIMITS.sweepEveryMs);
+}
+
+function hear(turn: Turn, driverId: DriverId, epoch: number): Session | null {
+  const session = turn.shard.supply.current(driverId, epoch);
+  if (session !== null) session.heardAt = turn.now;
+  return session;
+}
+
+/** After anything that may change what a driver can take: index, status, memory, and a ride that may be waiting for him. */
+function settleSession(turn: Turn, session: Session): void {
+  const came = turn.shard.supply.reindex(session, turn.now);
+  tellStatus(turn, session);
+  turn.effects.push({ type: "remember", driverId: session.driverId, memory: memoryOf(session) });
+  if (came) turn.freed.push(session);
+}
+
+function tellStatus(turn: Turn, session: Session): void {
+  const status = statusOf(session, turn.now);
+  const text = JSON.stringify(status);
+  if (text === session.toldStatus) return;
+  session.toldStatus = text;
+  tell(turn, session, { type: "status", status });
+}
+
+function tell(turn: Turn, { driverId, epoch }: Session, notice: DriverNotice): void {
+  turn.effects.push({ type: "tell", driverId, epoch, notice });
+}
+
+function free(turn: Turn, session: Session, offerId: OfferId): void {
+  if (session.held?.offerId !== offerId) return;
+  session.held = null;
+  session.idleSince = turn.now;
+  turn.shard.timers.clear("driver.held", session.driverId);
+}
+
+function watchHeld(turn: Turn, { driverId }: Session, ttlMs: number): void {
+  turn.shard.timers.set("driver.held", driverId, turn.now + ttlMs + LIMITS.heldGraceMs);
+}
+
+function heldBy(holding: Holding): Held | null {
+  if (holding.kind === "offer") return { offerId: holding.offer.offerId, kind: "offered" };
+  return holding.kind === "ride" ? { offerId: holding.ride.offerId, kind: "engaged" } : null;
+}
+
+function isHeldBy(state: RideState): boolean {
+  return state === "assigned" || state === "arrived" || state === "on_trip";
+}
+
+function addressOf({ shard }: Turn, { epoch }: Session): SessionAddress {
+  return { shard: shard.setting.name, epoch };
+}
+
+function track(turn: Turn, session: Session, offerId: OfferId, fix: Fix): void {
+  const { driverId } = session;
+  if (trackRide(turn, offerId, driverId, fix)) return;
+  if (turn.now - session.trackedAt < LIMITS.trackEveryMs) return;
+  session.trackedAt = turn.now;
+  turn.effects.push({ type: "track", driverId, offerId, fix, from: addressOf(turn, session) });
+}
+
+/** Only a free driver is asked to move: one who holds an offer stays where his ride knows to find him. */
+function suggestRehome(turn: Turn, session: Session, fix: Fix): void {
+  if (turn.now - session.rehomeAskedAt < LIMITS.rehomeEveryMs) return;
+  if (metersToCell(fix.position, turn.shard.setting.cell) <= LIMITS.rehomeMeters) return;
+  session.rehomeAskedAt = turn.now;
+  const { driverId, epoch } = session;
+  turn.effects.push({ type: "rehome", driverId, epoch, position: fix.position });
+}

@@ -1,0 +1,243 @@
+/** All that one shard knows. Rides and offers mirror the rows; supply, pursuits and tracks are soft and may be lost. */
+import { assert } from "../domain/assert.ts";
+import type { Candidate, DriverId, Fix } from "../domain/driver.ts";
+import type { RideEvent, RideEventType } from "../domain/event.ts";
+import type { Market } from "../domain/market.ts";
+import type { CellPrefix, ShardName } from "../domain/place.ts";
+import {
+  isEngaged,
+  isTerminal,
+  type Offer,
+  type OfferId,
+  type Ride,
+  type RideId,
+  type RiderId,
+} from "../domain/ride.ts";
+import type { EpochMs } from "../domain/time.ts";
+import type { RankedCandidate } from "../ranking/ranked.ts";
+import type { Answer, CounterName, Effect, FromDriver, SessionAddress } from "./commands.ts";
+import { type Session, Supply } from "./supply.ts";
+import { Timers } from "./timers.ts";
+import { rideView } from "./views.ts";
+
+/** What does not change while the object lives. */
+export interface ShardSetting {
+  readonly name: ShardName;
+  readonly cell: CellPrefix;
+  readonly market: Market;
+  readonly topSpeedMetersPerSecond: number;
+  readonly fixEveryMs: number;
+}
+
+/** How the search for a driver of one waiting ride stands. */
+export interface Pursuit {
+  /** Searches so far, this one included. */
+  wave: number;
+  /** Answers that carry another number belong to a search that is over. */
+  searchId: number;
+  radiusMeters: number;
+  phase: "searching" | "ranking" | "open";
+  /** Found here, while the neighbours are asked. */
+  local: readonly Candidate[];
+  /** Who ranked `reserve`. */
+  ranker: string;
+  /** Ranked and not asked yet, best first. */
+  reserve: RankedCandidate[];
+}
+
+/** Where an assigned driver was last, and how near he has come. */
+export interface Track {
+  fix: Fix;
+  nearestMeters: number;
+  /** When he was last heard of and when he last came nearer. */
+  heardAt: EpochMs;
+  nearerAt: EpochMs;
+}
+
+export class ShardState {
+  readonly rides = new Map<RideId, Ride>();
+  readonly offers = new Map<OfferId, Offer>();
+  readonly offersOfRide = new Map<RideId, OfferId[]>();
+  /** Offers of this shard that hold, or are about to hold, a driver. */
+  readonly liveOfferOf = new Map<DriverId, OfferId>();
+  readonly openRideOf = new Map<RiderId, RideId>();
+  /** Events of a ride that the history has not confirmed. */
+  readonly unarchived = new Map<RideId, Set<string>>();
+  readonly pursuits = new Map<RideId, Pursuit>();
+  readonly tracks = new Map<RideId, Track>();
+  /** Where the driver of an offer was last known to have his socket. */
+  readonly addressOf = new Map<OfferId, SessionAddress>();
+  /** Drivers whose socket closed in the middle of an offer, until they are back or it is too late. */
+  readonly departed = new Map<DriverId, FromDriver>();
+  readonly releaseAttempts = new Map<OfferId, number>();
+  readonly timers = new Timers();
+  readonly supply = new Supply();
+  openRides = 0;
+  highestSeq = 0;
+
+  readonly setting: ShardSetting;
+
+  constructor(setting: ShardSetting) {
+    this.setting = setting;
+  }
+
+  /** Takes in rows: at start everything that is open, later a settled ride that somebody asks about. */
+  admit(ride: Ride, offers: readonly Offer[]): void {
+    if (this.rides.has(ride.id)) return;
+    this.rides.set(ride.id, ride);
+    if (!isTerminal(ride)) {
+      this.openRides++;
+      this.openRideOf.set(ride.riderId, ride.id);
+    }
+    for (const offer of offers) this.admitOffer(offer);
+  }
+
+  admitOffer(offer: Offer): void {
+    const known = this.offersOfRide.get(offer.rideId);
+    if (known) known.push(offer.id);
+    else this.offersOfRide.set(offer.rideId, [offer.id]);
+    this.offers.set(offer.id, offer);
+    if (isLive(offer)) this.liveOfferOf.set(offer.driverId, offer.id);
+    this.highestSeq = Math.max(this.highestSeq, offer.seq);
+  }
+
+  /** An event that the history has yet to confirm. */
+  admitEvent({ rideId, id }: RideEvent): void {
+    const waiting = this.unarchived.get(rideId);
+    if (waiting) waiting.add(id);
+    else this.unarchived.set(rideId, new Set([id]));
+  }
+
+  offersFor(rideId: RideId): Offer[] {
+    return (this.offersOfRide.get(rideId) ?? []).map((id) => this.offers.get(id)!);
+  }
+
+  /** An offer, if it was made to this driver; null tells a stranger no more than a wrong guess would. */
+  offerFor(offerId: OfferId, driverId: DriverId): Offer | null {
+    const offer = this.offers.get(offerId);
+    return offer?.driverId === driverId ? offer : null;
+  }
+
+  /** Nothing of it is still to be done: the rows answer whoever asks later. */
+  isSettled(rideId: RideId): boolean {
+    const ride = this.rides.get(rideId);
+    if (ride === undefined || !isTerminal(ride) || this.unarchived.has(rideId)) return false;
+    return this.offersFor(rideId).every(
+      (offer) => (offer.state === "dead" || offer.state === "ended") && offer.released,
+    );
+  }
+
+  forget(rideId: RideId): void {
+    for (const offerId of this.offersOfRide.get(rideId) ?? []) {
+      this.offers.delete(offerId);
+      this.addressOf.delete(offerId);
+      this.releaseAttempts.delete(offerId);
+    }
+    this.offersOfRide.delete(rideId);
+    this.rides.delete(rideId);
+    this.tracks.delete(rideId);
+    this.pursuits.delete(rideId);
+  }
+
+  /** Throws where the state contradicts itself. For simulations and tests: it looks at everything. */
+  check(): void {
+    let open = 0;
+    for (const ride of this.rides.values()) {
+      const offers = this.offersFor(ride.id);
+      const won = offers.filter((offer) => offer.state === "won");
+      assert(won.length <= 1, `S1: ${ride.id} has ${won.length} winners`);
+      assert(isEngaged(ride) === (won.length === 1), `S1: ${ride.id} is ${ride.state} with ${won.length} winners`);
+      if (isEngaged(ride)) assert(won[0]!.id === ride.offerId, `S1: ${ride.id} names an offer that did not win`);
+      if (!isTerminal(ride)) {
+        open++;
+        assert(this.openRideOf.get(ride.riderId) === ride.id, `one open ride: ${ride.riderId}`);
+        continue;
+      }
+      assert(
+        offers.every((offer) => !isLive(offer)),
+        `S6: ${ride.id} is over with a live offer`,
+      );
+    }
+    assert(open === this.openRides, "open rides are counted");
+    const holders = new Set<DriverId>();
+    for (const offer of this.offers.values()) {
+      if (!isLive(offer)) continue;
+      assert(!holders.has(offer.driverId), `S2: ${offer.driverId} has two live offers`);
+      holders.add(offer.driverId);
+      assert(this.liveOfferOf.get(offer.driverId) === offer.id, `S2: ${offer.id} is live and not listed`);
+    }
+    assert(holders.size === this.liveOfferOf.size, "S2: only live offers are listed");
+  }
+}
+
+export function isLive(offer: Offer): boolean {
+  return offer.state === "intent" || offer.state === "offered" || offer.state === "won";
+}
+
+/** One command being judged: the state it finds, the moment it is, and what comes of it. */
+export class Turn {
+  readonly effects: Effect[] = [];
+  /** Rides that this command has changed, or whose offers it has. */
+  readonly touched = new Set<RideId>();
+  /** Drivers who have just become candidates. */
+  readonly freed: Session[] = [];
+  readonly shard: ShardState;
+  readonly now: EpochMs;
+
+  constructor(shard: ShardState, now: EpochMs) {
+    this.shard = shard;
+    this.now = now;
+  }
+
+  answer(answer: Answer): void {
+    this.effects.push({ type: "answer", answer });
+  }
+
+  count(name: CounterName, label: string): void {
+    this.effects.push({ type: "count", name, label });
+  }
+
+  saveOffer(offer: Offer): void {
+    const { shard } = this;
+    shard.offers.set(offer.id, offer);
+    if (isLive(offer)) shard.liveOfferOf.set(offer.driverId, offer.id);
+    else if (shard.liveOfferOf.get(offer.driverId) === offer.id) shard.liveOfferOf.delete(offer.driverId);
+    this.touched.add(offer.rideId);
+    this.effects.push({ type: "save.offer", offer });
+  }
+
+  /** The only way a ride changes: one version up, one event in the outbox, the rider told (S4, S6). */
+  changeRide(next: Ride, type: RideEventType): void {
+    const { shard, now } = this;
+    const before = shard.rides.get(next.id);
+    assert(
+      next.version === (before?.version ?? 0) + 1,
+      `S6: ${next.id} goes from ${before?.version} to ${next.version}`,
+    );
+    assert(before === undefined || !isTerminal(before) || type === "ride.rated", `S6: ${next.id} is over`);
+    shard.rides.set(next.id, next);
+    if (before === undefined) {
+      shard.openRides++;
+      shard.openRideOf.set(next.riderId, next.id);
+    } else if (isTerminal(next) && !isTerminal(before)) {
+      shard.openRides--;
+      shard.openRideOf.delete(next.riderId);
+    }
+    this.touched.add(next.id);
+    const event: RideEvent = {
+      id: `${next.id}:${next.version}`,
+      type,
+      rideId: next.id,
+      version: next.version,
+      at: now,
+      ride: next,
+    };
+    shard.admitEvent(event);
+    this.effects.push(
+      { type: "save.ride", ride: next },
+      { type: "append.event", event },
+      { type: "publish.ride", rideId: next.id, event, view: rideView(shard, next, now) },
+    );
+    this.count("ride_event", type);
+  }
+}

@@ -1,0 +1,75 @@
+/** What each party may see of a ride. */
+
+import type { DriverPosition, DriverRide, OfferCard, RideView } from "../domain/notice.ts";
+import type { LatLng } from "../domain/place.ts";
+import { isEngaged, type OfferedOffer, type OfferId, type Ride } from "../domain/ride.ts";
+import type { EpochMs } from "../domain/time.ts";
+import { LIMITS } from "./limits.ts";
+import type { ShardState, Track } from "./shard-state.ts";
+
+/** 1/700 degree of latitude is 159 m. A driver who has not won the ride needs no more than the corner of a street. */
+const BLUR_PER_DEGREE = 700;
+
+function blurred({ lat, lng }: LatLng): LatLng {
+  return {
+    lat: Math.round(lat * BLUR_PER_DEGREE) / BLUR_PER_DEGREE,
+    lng: Math.round(lng * BLUR_PER_DEGREE) / BLUR_PER_DEGREE,
+  };
+}
+
+export function offerCard({ setting }: ShardState, ride: Ride, offer: OfferedOffer, now: EpochMs): OfferCard {
+  return {
+    offerId: offer.id,
+    rideId: ride.id,
+    pickup: blurred(ride.request.pickup),
+    dropoff: blurred(ride.request.dropoff),
+    pickupMeters: Math.round(offer.pickupMeters),
+    tripMeters: Math.round(ride.tripMeters),
+    fareCents: ride.fareCents,
+    currency: setting.market.tariff.currency,
+    vehicleType: ride.request.vehicleType,
+    ttlMs: Math.max(0, offer.expiresAt - now),
+  };
+}
+
+export function driverRide({ setting }: ShardState, ride: Ride, offerId: OfferId): DriverRide {
+  return {
+    offerId,
+    rideId: ride.id,
+    state: ride.state,
+    version: ride.version,
+    pickup: ride.request.pickup,
+    dropoff: ride.request.dropoff,
+    fareCents: ride.fareCents,
+    currency: setting.market.tariff.currency,
+  };
+}
+
+export function driverPosition({ fix }: Track, now: EpochMs): DriverPosition {
+  const ageMs = Math.max(0, now - fix.at);
+  return { ...fix.position, headingDegrees: fix.headingDegrees, ageMs, stale: ageMs > LIMITS.fixTtlMs };
+}
+
+/** The rider sees where the driver is only while the ride is his. */
+export function rideView(shard: ShardState, ride: Ride, now: EpochMs): RideView {
+  const track = isEngaged(ride) ? shard.tracks.get(ride.id) : undefined;
+  return {
+    id: ride.id,
+    state: ride.state,
+    version: ride.version,
+    pickup: ride.request.pickup,
+    dropoff: ride.request.dropoff,
+    vehicleType: ride.request.vehicleType,
+    tripMeters: Math.round(ride.tripMeters),
+    fareCents: ride.fareCents,
+    currency: shard.setting.market.tariff.currency,
+    redispatches: ride.redispatches,
+    createdAt: ride.createdAt,
+    ...("driverId" in ride && {
+      driver: { id: ride.driverId, ...(track && { position: driverPosition(track, now) }) },
+    }),
+    ...("endedAt" in ride && { endedAt: ride.endedAt }),
+    ...("reason" in ride && { reason: ride.reason }),
+    ratings: ride.ratings,
+  };
+}
