@@ -4,20 +4,29 @@
  * their shape all the same.
  */
 import * as z from "zod";
+import type { DriverId, DriverProfile } from "../domain/driver.ts";
+import type { EpochMs } from "../domain/time.ts";
 import { DriverIdField, ProfileField, pinned, RiderIdField, type Same, WholeField } from "./fields.ts";
 import type { Subject } from "./peer.ts";
 
 export const SESSION_HEADER = "x-kerb-session";
 export const SUBJECT_HEADER = "x-kerb-subject";
 
-const SocketSession = z.strictObject({
+/** Who is behind a new socket; from the ticket. */
+export interface SocketSession {
+  readonly driverId: DriverId;
+  readonly profile: DriverProfile;
+  readonly ticketId: string;
+  readonly ticketExpiresAt: EpochMs;
+}
+
+const SessionField = z.strictObject({
   driverId: DriverIdField,
   profile: ProfileField,
   ticketId: z.string().min(1).max(64),
   ticketExpiresAt: WholeField,
 });
-/** Who is behind a new socket; from the ticket. */
-export type SocketSession = z.infer<typeof SocketSession>;
+pinned<Same<z.infer<typeof SessionField>, SocketSession>>();
 
 const SubjectField = z.discriminatedUnion("role", [
   z.strictObject({ role: z.literal("rider"), riderId: RiderIdField }),
@@ -36,7 +45,7 @@ export function subjectHeader(subject: Subject): Record<string, string> {
 
 /** Null when the header is missing or not of the right shape. */
 export function readSession(headers: Headers): SocketSession | null {
-  return readHeader(headers.get(SESSION_HEADER), SocketSession);
+  return readHeader(headers.get(SESSION_HEADER), SessionField);
 }
 
 /** Null when the header is missing or not of the right shape. */

@@ -31,6 +31,14 @@ export const RolloutBody = z
 export const ModelDigest = z.string().regex(/^(?:[0-9a-f]{64}|builtin|heuristic)$/);
 export const ModelVersion = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.@+_-]{0,63}$/);
 
+export function isModelDigest(text: string): boolean {
+  return ModelDigest.safeParse(text).success;
+}
+
+export function isModelVersion(text: string): boolean {
+  return ModelVersion.safeParse(text).success;
+}
+
 export const PromoteBody = z
   .strictObject({
     digest: ModelDigest,

@@ -108,14 +108,11 @@ export interface Champion {
 export interface RolloutControlApi {
   champion(): Promise<Champion>;
   /** Compare-and-set: refused when `epoch` is not the current one. */
-  promote(call: {
-    digest: string;
-    version: string;
-    epoch: number;
-    by: string;
-  }): Promise<
+  promote(call: { digest: string; version: string; epoch: number; by: string }): Promise<
     | { readonly outcome: "promoted"; readonly champion: Champion }
     | { readonly outcome: "conflict"; readonly champion: Champion }
+    /** There is no such model, or its name is not one. */
+    | { readonly outcome: "refused"; readonly reason: string }
   >;
   audit(): Promise<readonly { readonly at: EpochMs; readonly by: string; readonly champion: Champion }[]>;
 }

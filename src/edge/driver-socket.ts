@@ -1,0 +1,108 @@
+/** A driver's way in: a one-time ticket for an authenticated driver, and the socket that the ticket opens. */
+import { createRoute, z } from "@hono/zod-openapi";
+import { ulid } from "ulidx";
+import { type Config, marketAt } from "../env.ts";
+import { SUBPROTOCOL, TICKET_PREFIX } from "../protocol/driver.ts";
+import { sessionHeader } from "../protocol/internal-headers.ts";
+import { TicketBody, TicketRequestBody } from "../protocol/rider.ts";
+import { mintTicket, readTicket, TICKET_TTL_MS } from "../protocol/ticket.ts";
+import { shardAt } from "../routing/shard-map.ts";
+import { callerAs, requires } from "./auth.ts";
+import { callObject } from "./call.ts";
+import { BEARER, bodyOf, jsonOf, newRoutes, refusals } from "./context.ts";
+import { Refusal } from "./problem.ts";
+
+export const SOCKET_PATH = "/v1/driver/socket";
+
+export function driverSocketRoutes(config: Config) {
+  const ticket = createRoute({
+    method: "post",
+    path: "/v1/ws-ticket",
+    summary: "A one-time ticket for the driver's socket, good for 30 s",
+    security: BEARER,
+    middleware: requires(config, "driver"),
+    request: { body: bodyOf(TicketRequestBody) },
+    responses: { 201: jsonOf("The ticket", TicketBody), ...refusals(400, 401, 403, 413, 415, 422) },
+  });
+  const socket = createRoute({
+    method: "get",
+    path: SOCKET_PATH,
+    summary: "The driver's WebSocket",
+    description: `Offer the subprotocols \`${SUBPROTOCOL}\` and \`${TICKET_PREFIX}{ticket}\`, in this order.`,
+    request: { headers: z.object({ "sec-websocket-protocol": z.string().max(4_096).optional() }) },
+    responses: { 101: { description: "Switching to WebSocket" }, ...refusals(401, 403, 426, 503) },
+  });
+
+  return newRoutes()
+    .openapi(ticket, async (c) => {
+      const { driverId, profile } = callerAs(c.var.caller, "driver");
+      const position = c.req.valid("json");
+      if (marketAt(config, position) === null) {
+        throw new Refusal("validation", { errors: [{ field: "lat", message: "is outside every market we serve" }] });
+      }
+      const shard = shardAt(position, config.shardBits);
+      const text = await mintTicket(config.ticketSecret, { driverId, shard, profile, ticketId: ulid() }, Date.now());
+      return c.json(
+        { ticket: text, url: socketUrl(c.req.url), protocol: SUBPROTOCOL, expiresInMs: TICKET_TTL_MS },
+        201,
+      );
+    })
+    .openapi(socket, async (c) => {
+      if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
+        throw new Refusal("upgrade-required", { headers: { upgrade: "websocket" } });
+      }
+      refuseForeignOrigin(c.req.header("origin"), c.req.url);
+      const text = ticketAmong(c.req.valid("header")["sec-websocket-protocol"] ?? "");
+      // The signature comes first: a forged ticket must not wake, or create, any object.
+      const reading = await readTicket(config.ticketSecret, text, Date.now());
+      if (!reading.ok)
+        throw new Refusal("ticket-refused", { detail: `the ticket is ${reading.reason}; get a new one` });
+      const { driverId, shard, profile, ticketId, expiresAt } = reading.ticket;
+      const answer = await callObject(
+        () => c.env.DISPATCH_SHARD.getByName(shard),
+        (stub) =>
+          stub.fetch("https://shard/socket", {
+            headers: {
+              upgrade: "websocket",
+              "sec-websocket-protocol": SUBPROTOCOL,
+              ...sessionHeader({ driverId, profile, ticketId, ticketExpiresAt: expiresAt }),
+            },
+          }),
+      );
+      if (answer.webSocket === null) return refusedByShard(answer.status);
+      return new Response(null, {
+        status: 101,
+        webSocket: answer.webSocket,
+        headers: { "sec-websocket-protocol": SUBPROTOCOL },
+      });
+    });
+}
+
+function socketUrl(requestUrl: string): string {
+  const url = new URL(SOCKET_PATH, requestUrl);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}
+
+/** Native apps send no Origin. A browser always does, and only our own pages may open a driver's socket. */
+function refuseForeignOrigin(origin: string | undefined, requestUrl: string): void {
+  if (origin === undefined || origin === new URL(requestUrl).origin) return;
+  throw new Refusal("forbidden", { detail: "this origin may not open a driver's socket" });
+}
+
+/** The ticket among the offered subprotocols, where it stays out of URLs and their logs. */
+function ticketAmong(offered: string): string {
+  const items = offered.split(",").map((item) => item.trim());
+  const ticket = items.find((item) => item.startsWith(TICKET_PREFIX));
+  if (!items.includes(SUBPROTOCOL) || ticket === undefined) {
+    throw new Refusal("ticket-refused", {
+      detail: `offer the subprotocols ${SUBPROTOCOL} and ${TICKET_PREFIX}{ticket}`,
+    });
+  }
+  return ticket.slice(TICKET_PREFIX.length);
+}
+
+function refusedByShard(status: number): never {
+  if (status === 401) throw new Refusal("ticket-refused", { detail: "the ticket was used before; get a new one" });
+  throw new Refusal("overloaded", { retryAfterMs: 5_000 });
+}

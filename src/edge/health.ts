@@ -1,0 +1,89 @@
+/** Is it up, part by part, and its metrics. */
+import { createRoute, z } from "@hono/zod-openapi";
+import type { Config, Env } from "../env.ts";
+import { countHistory } from "../history/queries.ts";
+import { logError } from "../observe/log.ts";
+import { HealthBody } from "../protocol/ops.ts";
+import { requires } from "./auth.ts";
+import { callObject, withDeadline } from "./call.ts";
+import { jsonOf, newRoutes, refusals } from "./context.ts";
+
+/** A part that takes longer is as good as down for whoever asks. */
+const PART_BUDGET_MS = 1_000;
+/** The one object that gathers the metrics of all shards. */
+export const FLEET = "fleet";
+/** The one object that knows the champion. */
+export const ROLLOUT = "rollout";
+
+export function healthRoutes(config: Config) {
+  const health = createRoute({
+    method: "get",
+    path: "/health",
+    summary: "Whether each part answers",
+    responses: {
+      200: jsonOf("All parts answer", HealthBody),
+      503: jsonOf("A part does not", HealthBody),
+    },
+  });
+  const metrics = createRoute({
+    method: "get",
+    path: "/metrics",
+    summary: "Prometheus text of the whole fleet; in production for operators only",
+    ...(config.environment === "production" && { middleware: requires(config, "ops"), security: [{ bearer: [] }] }),
+    responses: {
+      200: { description: "Metrics", content: { "text/plain": { schema: z.string() } } },
+      ...refusals(401, 403, 503),
+    },
+  });
+
+  return newRoutes()
+    .openapi(health, async (c) => {
+      const components = await examine(c.env);
+      const ok = Object.values(components).every((part) => part.ok);
+      return ok
+        ? c.json({ status: "ok" as const, components }, 200)
+        : c.json({ status: "degraded" as const, components }, 503);
+    })
+    .openapi(metrics, async (c) => {
+      const [fleet, counts] = await Promise.all([
+        callObject(
+          () => c.env.OPS_FEED.getByName(FLEET),
+          (feed) => feed.metricsText(),
+        ),
+        countHistory(c.env.HISTORY),
+      ]);
+      return c.text(`${fleet}${historyText(counts)}`, 200, {
+        "content-type": "text/plain; version=0.0.4; charset=utf-8",
+      });
+    });
+}
+
+async function examine(env: Env): Promise<z.infer<typeof HealthBody>["components"]> {
+  const parts = {
+    worker: Promise.resolve(true),
+    history: env.HISTORY.prepare("SELECT 1").first(),
+    rollout: env.ROLLOUT_CONTROL.getByName(ROLLOUT).champion(),
+  };
+  const entries = Object.entries(parts).map(async ([name, answer]) => {
+    try {
+      await withDeadline<unknown>(answer, PART_BUDGET_MS);
+      return [name, { ok: true }] as const;
+    } catch (error) {
+      logError("health", error, { part: name });
+      return [name, { ok: false, detail: "no answer" }] as const;
+    }
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+function historyText({ rides, events, dead }: Awaited<ReturnType<typeof countHistory>>): string {
+  return [
+    "# TYPE kerb_history_rides_total counter",
+    `kerb_history_rides_total ${rides}`,
+    "# TYPE kerb_history_events_total counter",
+    `kerb_history_events_total ${events}`,
+    "# TYPE kerb_history_dead_messages_total counter",
+    `kerb_history_dead_messages_total ${dead}`,
+    "",
+  ].join("\n");
+}

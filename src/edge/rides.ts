@@ -1,0 +1,152 @@
+/** Rides: ask for one, look at it, cancel it, rate it. */
+import { createRoute, z } from "@hono/zod-openapi";
+import { ulid } from "ulidx";
+import type { RideView } from "../domain/notice.ts";
+import type { RideRequest } from "../domain/ride.ts";
+import { type Config, marketAt } from "../env.ts";
+import type { Answer, RatedBy } from "../matching/commands.ts";
+import { RideIdField } from "../protocol/fields.ts";
+import { IdempotencyKey, RatingBody, RideRequestBody, RideViewBody } from "../protocol/rider.ts";
+import { type Caller, subjectOf } from "../protocol/token.ts";
+import { newRideId, shardAt } from "../routing/shard-map.ts";
+import { refusalOfTrip } from "../routing/trip-bounds.ts";
+import { callerAs, requires } from "./auth.ts";
+import { retryAfterMs } from "./call.ts";
+import { BEARER, bodyOf, jsonOf, newRoutes, refusals } from "./context.ts";
+import { Refusal } from "./problem.ts";
+import { findRecord } from "./ride-record.ts";
+import { askRide, askShard } from "./shards.ts";
+
+const RideParams = z.object({ id: RideIdField });
+
+export function rideRoutes(config: Config) {
+  const request = createRoute({
+    method: "post",
+    path: "/v1/rides",
+    summary: "Ask for a ride",
+    security: BEARER,
+    middleware: requires(config, "rider"),
+    request: { headers: z.object({ "idempotency-key": IdempotencyKey }), body: bodyOf(RideRequestBody) },
+    responses: {
+      201: {
+        ...jsonOf("The ride, now looking for a driver; or, for a repeated key, as it stands by now", RideViewBody),
+        headers: z.object({ location: z.string(), "idempotent-replayed": z.literal("true").optional() }),
+      },
+      ...refusals(400, 401, 403, 409, 413, 415, 422, 503),
+    },
+  });
+  const view = createRoute({
+    method: "get",
+    path: "/v1/rides/{id}",
+    summary: "A ride, as its rider, its driver or an operator sees it",
+    security: BEARER,
+    middleware: requires(config, "rider", "driver", "ops"),
+    request: { params: RideParams },
+    responses: { 200: jsonOf("The ride", RideViewBody), ...refusals(401, 404, 503) },
+  });
+  const cancel = createRoute({
+    method: "post",
+    path: "/v1/rides/{id}/cancel",
+    summary: "Cancel one's ride",
+    security: BEARER,
+    middleware: requires(config, "rider"),
+    request: { params: RideParams },
+    responses: { 200: jsonOf("The ride, cancelled", RideViewBody), ...refusals(401, 403, 404, 409, 503) },
+  });
+  const rate = createRoute({
+    method: "post",
+    path: "/v1/rides/{id}/ratings",
+    summary: "Rate the other side of a finished ride",
+    security: BEARER,
+    middleware: requires(config, "rider", "driver"),
+    request: { params: RideParams, body: bodyOf(RatingBody) },
+    responses: {
+      200: jsonOf("The ride, rated", RideViewBody),
+      ...refusals(400, 401, 403, 404, 409, 413, 415, 422, 503),
+    },
+  });
+
+  return newRoutes()
+    .openapi(request, async (c) => {
+      const { riderId } = callerAs(c.var.caller, "rider");
+      const key = c.req.valid("header")["idempotency-key"];
+      const body = c.req.valid("json");
+      refuseUnserved(config, body);
+      const bodyHash = await hashOf(body);
+      // The id is used only when the key is new; a repeat hears the id of the ride it made the first time.
+      const rideId = newRideId(body.pickup, config.shardBits, ulid());
+      const answer = await askShard(c.env, shardAt(body.pickup, config.shardBits), (shard) =>
+        shard.requestRide({ rideId, riderId, request: body, key, bodyHash }),
+      );
+      const ride = rideOf(answer);
+      c.header("location", `/v1/rides/${ride.id}`);
+      if (answer.type === "ride" && answer.replayed) c.header("idempotent-replayed", "true");
+      return c.json(ride, 201);
+    })
+    .openapi(view, async (c) => {
+      const { id } = c.req.valid("param");
+      const subject = subjectOf(c.var.caller);
+      const answer = await askRide(c.env, config, id, (shard) => shard.viewRide({ rideId: id, subject }));
+      if (answer.type === "refused" && answer.reason === "not_found") {
+        const record = await findRecord(c.env, config, id, subject);
+        if (record !== null) return c.json(record, 200);
+      }
+      return c.json(rideOf(answer), 200);
+    })
+    .openapi(cancel, async (c) => {
+      const { id } = c.req.valid("param");
+      const { riderId } = callerAs(c.var.caller, "rider");
+      const answer = await askRide(c.env, config, id, (shard) => shard.cancelRide({ rideId: id, riderId }));
+      return c.json(rideOf(answer), 200);
+    })
+    .openapi(rate, async (c) => {
+      const { id } = c.req.valid("param");
+      const { stars } = c.req.valid("json");
+      const by = raterOf(c.var.caller);
+      const answer = await askRide(c.env, config, id, (shard) => shard.rateRide({ rideId: id, by, stars }));
+      return c.json(rideOf(answer), 200);
+    });
+}
+
+/** Checks that need two fields or the map; the schema has judged each field by itself. */
+function refuseUnserved(config: Config, { pickup, dropoff }: RideRequest): void {
+  const message = refusalOfTrip(pickup, dropoff);
+  if (message !== null) throw new Refusal("validation", { errors: [{ field: "dropoff", message }] });
+  if (marketAt(config, pickup) === null) {
+    throw new Refusal("validation", { errors: [{ field: "pickup", message: "is outside every market we serve" }] });
+  }
+}
+
+function raterOf(caller: Caller): RatedBy {
+  return caller.role === "rider"
+    ? { role: "rider", riderId: caller.riderId }
+    : { role: "driver", driverId: callerAs(caller, "driver").driverId };
+}
+
+/** SHA-256, hex, of the parsed body: the schema puts fields in one order and fills in defaults, so spelling is no matter. */
+async function hashOf(body: RideRequest): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(body)));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The ride in a shard's answer; its refusals become ours. */
+function rideOf(answer: Answer): RideView {
+  if (answer.type === "ride") return answer.view;
+  if (answer.type !== "refused") throw new Error(`a shard answered ${answer.type} to a ride call`);
+  const rideId = answer.view?.id;
+  const state = answer.view && { detail: `the ride is ${answer.view.state}` };
+  switch (answer.reason) {
+    case "not_found":
+      throw new Refusal("not-found");
+    case "key_reused":
+      throw new Refusal("key-reused");
+    case "rider_busy":
+      throw new Refusal("rider-busy", { ...(rideId && { rideId }) });
+    case "overloaded":
+      throw new Refusal("overloaded", { retryAfterMs: retryAfterMs() });
+    case "wrong_state":
+      throw new Refusal("wrong-state", { ...state });
+    case "already_rated":
+      throw new Refusal("already-rated");
+  }
+}

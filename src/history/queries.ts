@@ -1,0 +1,66 @@
+/** Reading rides back from D1. Rows hold the ride as its last event left it; whoever asks parses it (protocol/event.ts). */
+import type { DriverId } from "../domain/driver.ts";
+import type { RideId, RiderId } from "../domain/ride.ts";
+import type { EpochMs } from "../domain/time.ts";
+
+/** `body` is the ride as JSON. */
+export interface RideRow {
+  readonly ride_id: RideId;
+  readonly created_at: EpochMs;
+  readonly body: string;
+}
+
+/** Where the page before ended. */
+export interface PageEnd {
+  readonly createdAt: EpochMs;
+  readonly rideId: RideId;
+}
+
+export type ListedBy =
+  | { readonly column: "rider_id"; readonly id: RiderId }
+  | { readonly column: "driver_id"; readonly id: DriverId };
+
+export function findRide(db: D1Database, rideId: RideId): Promise<RideRow | null> {
+  return db.prepare("SELECT ride_id, created_at, body FROM rides WHERE ride_id = ?1").bind(rideId).first<RideRow>();
+}
+
+/** One person's rides, newest first; at most `limit`, after `end` when given. */
+export async function listRides(
+  db: D1Database,
+  { column, id }: ListedBy,
+  limit: number,
+  end: PageEnd | null,
+): Promise<RideRow[]> {
+  // The column's name is one of two literals, never a caller's text.
+  const page = end === null ? "" : "AND (created_at, ride_id) < (?3, ?4)";
+  const statement = db.prepare(
+    `SELECT ride_id, created_at, body FROM rides WHERE ${column} = ?1 ${page}
+     ORDER BY created_at DESC, ride_id DESC LIMIT ?2`,
+  );
+  const bound = end === null ? statement.bind(id, limit) : statement.bind(id, limit, end.createdAt, end.rideId);
+  return (await bound.all<RideRow>()).results;
+}
+
+/** Rows ever written. Reads two index ends, not the tables: the numbering column counts for us. */
+export async function countHistory(db: D1Database): Promise<{ rides: number; events: number; dead: number }> {
+  const row = await db
+    .prepare(
+      `SELECT coalesce((SELECT max(row_number) FROM rides), 0) AS rides,
+              coalesce((SELECT max(row_number) FROM ride_events), 0) AS events,
+              coalesce((SELECT max(row_number) FROM ride_events_dead), 0) AS dead`,
+    )
+    .first<{ rides: number; events: number; dead: number }>();
+  return row ?? { rides: 0, events: 0, dead: 0 };
+}
+
+/** Cells with open rides that history has not heard of since `before`; at most `limit`, the most silent first. */
+export async function cellsWithSilentRides(db: D1Database, before: EpochMs, limit: number): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT substr(ride_id, 1, instr(ride_id, '.') - 1) AS cell FROM rides
+       WHERE ended_at IS NULL AND updated_at < ?1 GROUP BY cell ORDER BY min(updated_at) LIMIT ?2`,
+    )
+    .bind(before, limit)
+    .all<{ cell: string }>();
+  return results.map(({ cell }) => cell);
+}

@@ -1,0 +1,9 @@
+/** One line of JSON per happening. Places are never logged finer than a shard's cell, people only by nothing at all. */
+
+export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
+
+/** Something failed that somebody should look at. The error's text stays on this side; clients get a reason code. */
+export function logError(what: string, error: unknown, fields: LogFields = {}): void {
+  const message = error instanceof Error ? error.message : String(error);
+  console.error(JSON.stringify({ level: "error", what, message, ...fields }));
+}
