@@ -10,7 +10,7 @@ export const EARTH_RADIUS_METERS = 6_371_008.8;
 
 export const RADIANS_PER_DEGREE = Math.PI / 180;
 
-/** Taken off every lower bound, so that rounding can never make one optimistic. */
+/** Taken off every lower bound, so that rounding cannot make one optimistic within a quarter of the way round. */
 const ROUNDING_METERS = 1e-6;
 
 /** Great-circle distance. Good to a micrometer up to a quarter of the way round, to 0.2 m near the antipode. */

@@ -7,7 +7,7 @@
  * query at a time, and allocates nothing.
  */
 import { cosDegrees, EARTH_RADIUS_METERS, metersBetween, RADIANS_PER_DEGREE } from "./distance.ts";
-import { CELL_STRIDE, METERS_PER_DEGREE, type SupplyGrid } from "./supply-grid.ts";
+import { CELL_STRIDE, METERS_PER_DEGREE, type SupplyEntries, type SupplyGrid } from "./supply-grid.ts";
 
 export interface NearestQuery {
   readonly lat: number;
@@ -55,7 +55,8 @@ const NO_QUERY: NearestQuery = {
 const NO_RESULT = createNearestResult(0);
 
 export class NearestSearch {
-  readonly #grid: SupplyGrid;
+  readonly #entries: SupplyEntries;
+  readonly #grids: readonly SupplyGrid[];
   #query = NO_QUERY;
   #out = NO_RESULT;
   #cosLat = 1;
@@ -64,22 +65,27 @@ export class NearestSearch {
   #budget = 0;
   #haversineBound = 0;
 
-  constructor(grid: SupplyGrid) {
-    this.#grid = grid;
+  /** `grids` hold all entries each, from the finest cells to the coarsest. */
+  constructor(entries: SupplyEntries, grids: readonly SupplyGrid[]) {
+    this.#entries = entries;
+    this.#grids = grids;
   }
 
   /** Fills `out` by distance and then slot and returns the number found. The query has been checked. */
   run(query: NearestQuery, out: NearestResult): number {
+    if (query.limit === 0) return 0;
     this.#query = query;
     this.#out = out;
     this.#cosLat = cosDegrees(query.lat);
-    this.#work = 0;
-    this.#budget = this.#grid.slotEnd * SCAN_PRICE;
-    this.#found = 0;
-    this.#tighten(query.maxMeters);
-    if (query.limit > 0 && !this.#searchOutward()) {
-      this.#found = 0;
-      this.#tighten(query.maxMeters);
+    this.#budget = this.#entries.slotEnd * SCAN_PRICE;
+    let done = false;
+    for (let level = 0; level < this.#grids.length && !done; level++) {
+      const coarser = this.#grids[level + 1];
+      this.#restart();
+      done = this.#searchOutward(this.#grids[level]!, coarser?.rowMeters ?? LINEAR_BEYOND_METERS);
+    }
+    if (!done) {
+      this.#restart();
       this.#scanEverything();
     }
     // The index outlives the query; what the query's `skip` closes over should not.
@@ -88,13 +94,22 @@ export class NearestSearch {
     return this.#found;
   }
 
-  /** False when a scan of everything is cheaper than going on; what was found until then is worth nothing. */
-  #searchOutward(): boolean {
+  #restart(): void {
+    this.#found = 0;
+    this.#work = 0;
+    this.#tighten(this.#query.maxMeters);
+  }
+
+  /**
+   * False when the circle grew beyond `giveUpMeters` or became dearer than a scan of everything: another way is cheaper
+   * then, and what was found until there is worth nothing.
+   */
+  #searchOutward(grid: SupplyGrid, giveUpMeters: number): boolean {
     const { limit, maxMeters } = this.#query;
     let seen = -1;
-    let radius = Math.min(maxMeters, this.#grid.rowMeters);
+    let radius = Math.min(maxMeters, grid.rowMeters);
     for (;;) {
-      if (radius > LINEAR_BEYOND_METERS || !this.#visitRing(seen, radius)) return false;
+      if (!this.#visitRing(grid, seen, radius)) return false;
       if (radius >= maxMeters) return true;
       seen = radius;
       if (this.#found === limit) {
@@ -104,23 +119,23 @@ export class NearestSearch {
         radius = worst;
         continue;
       }
-      const growth = this.#found === 0 ? 2 : Math.min(2, Math.max(1.3, Math.sqrt((1.2 * limit) / this.#found)));
+      // As entries thin out evenly, this circle would hold enough. None found counts as half a one.
+      const growth = Math.sqrt((1.2 * limit) / Math.max(0.5, this.#found));
       // The work grows like the area of the circle: do not start what will not be finished.
-      if (this.#work * (growth * growth - 1) > this.#budget) return false;
-      radius = Math.min(maxMeters, radius * growth);
+      if (radius * growth > giveUpMeters || this.#work * (growth * growth - 1) > this.#budget) return false;
+      radius = Math.min(maxMeters, radius * Math.min(2, Math.max(1.3, growth)));
     }
   }
 
   /** Visits every cell that the circle of `radius` touches and the circle of `seen` does not. False: too much work. */
-  #visitRing(seen: number, radius: number): boolean {
+  #visitRing(grid: SupplyGrid, seen: number, radius: number): boolean {
     const { lat, lng } = this.#query;
-    const grid = this.#grid;
     const { rowsPerDegree } = grid;
     const reach = radius + SLACK_METERS;
     const square = halfAngleSquare(reach);
-    const cosines = this.#cosinesWithin(reach);
+    const cosines = this.#cosinesWithin(grid, reach);
     const seenSquare = seen < 0 ? -1 : halfAngleSquare(seen + SLACK_METERS);
-    const seenCosines = seen < 0 ? 1 : this.#cosinesWithin(seen + SLACK_METERS);
+    const seenCosines = seen < 0 ? 1 : this.#cosinesWithin(grid, seen + SLACK_METERS);
     const reachDegrees = reach / METERS_PER_DEGREE;
     // A row more on each side: whether a row is touched is decided by its half width alone, in both circles alike.
     const lastRow = Math.min(180 * rowsPerDegree - 1, Math.floor((lat + 90 + reachDegrees) * rowsPerDegree) + 1);
@@ -138,72 +153,69 @@ export class NearestSearch {
       const wholeRow = to - from + 1 >= columns;
       const seenHalfWidth = halfWidthDegrees(gap, seenSquare, seenCosines);
       if (seenHalfWidth < 0) {
-        if (!this.#visitCells(row, columns, wholeRow ? 0 : from, wholeRow ? columns - 1 : to)) return false;
+        if (!this.#visitCells(grid, row, columns, wholeRow ? 0 : from, wholeRow ? columns - 1 : to)) return false;
         continue;
       }
       const seenFrom = Math.floor((lng + 180 - seenHalfWidth) * perDegree);
       const seenTo = Math.floor((lng + 180 + seenHalfWidth) * perDegree);
       if (seenTo - seenFrom + 1 >= columns) continue;
       if (wholeRow) {
-        if (!this.#visitCells(row, columns, seenTo + 1, seenFrom - 1 + columns)) return false;
+        if (!this.#visitCells(grid, row, columns, seenTo + 1, seenFrom - 1 + columns)) return false;
         continue;
       }
-      if (!this.#visitCells(row, columns, from, seenFrom - 1)) return false;
-      if (!this.#visitCells(row, columns, seenTo + 1, to)) return false;
+      if (!this.#visitCells(grid, row, columns, from, seenFrom - 1)) return false;
+      if (!this.#visitCells(grid, row, columns, seenTo + 1, to)) return false;
     }
     return true;
   }
 
   /** cos(here) times the least cosine of a latitude in reach: a cosine falls no faster than its angle grows. */
-  #cosinesWithin(reach: number): number {
-    return this.#cosLat * Math.max(0, this.#cosLat - (reach + this.#grid.rowMeters) / EARTH_RADIUS_METERS);
+  #cosinesWithin(grid: SupplyGrid, reach: number): number {
+    return this.#cosLat * Math.max(0, this.#cosLat - (reach + grid.rowMeters) / EARTH_RADIUS_METERS);
   }
 
   /** Columns may run off either end of the row by less than its length; they continue at the other end. */
-  #visitCells(row: number, columns: number, from: number, to: number): boolean {
-    this.#work += to - from + 1;
-    if (this.#work > this.#budget) return false;
-    const { heads, next, cell, traits, expiresAtMs } = this.#grid;
-    const { requiredTraits, nowMs } = this.#query;
+  #visitCells(grid: SupplyGrid, row: number, columns: number, from: number, to: number): boolean {
+    const { heads, next, cell } = grid;
+    const { lat, lng, cosLat, traits, expiresAtMs } = this.#entries;
+    const { lat: queryLat, lng: queryLng, requiredTraits, nowMs } = this.#query;
+    const queryCosLat = this.#cosLat;
     const required = requiredTraits | 0;
+    let met = to - from + 1;
+    // Only cells can be too many: a crowd must be looked at in any case, and starting anew would do it twice.
+    if (met > this.#budget) return false;
     for (let at = from; at <= to; at++) {
       const column = at < 0 ? at + columns : at >= columns ? at - columns : at;
       const wanted = row * CELL_STRIDE + column;
-      for (let slot = heads[this.#grid.bucketOf(row, column)]!; slot >= 0; slot = next[slot]!) {
-        this.#work++;
-        if (cell[slot] !== wanted) continue;
-        if ((traits[slot]! & required) === required && expiresAtMs[slot]! > nowMs) this.#consider(slot);
+      for (let slot = heads[grid.bucketOf(row, column)]!; slot >= 0; slot = next[slot]!) {
+        met++;
+        if (cell[slot] !== wanted || (traits[slot]! & required) !== required || !(expiresAtMs[slot]! > nowMs)) continue;
+        const least = leastHaversine(queryLat, queryLng, queryCosLat, lat[slot]!, lng[slot]!, cosLat[slot]!);
+        if (least <= this.#haversineBound) this.#admit(slot);
       }
     }
+    this.#work += met;
     return true;
   }
 
   #scanEverything(): void {
-    const { traits, expiresAtMs, slotEnd } = this.#grid;
-    const { requiredTraits, nowMs } = this.#query;
+    const { lat, lng, cosLat, traits, expiresAtMs, slotEnd } = this.#entries;
+    const { lat: queryLat, lng: queryLng, requiredTraits, nowMs } = this.#query;
+    const queryCosLat = this.#cosLat;
     const required = requiredTraits | 0;
     for (let slot = 0; slot < slotEnd; slot++) {
-      if ((traits[slot]! & required) === required && expiresAtMs[slot]! > nowMs) this.#consider(slot);
+      if ((traits[slot]! & required) !== required || !(expiresAtMs[slot]! > nowMs)) continue;
+      const least = leastHaversine(queryLat, queryLng, queryCosLat, lat[slot]!, lng[slot]!, cosLat[slot]!);
+      if (least <= this.#haversineBound) this.#admit(slot);
     }
   }
 
   /** The rest of the filters, dearest last; keeps the result sorted by insertion, which for tens beats a heap. */
-  #consider(slot: number): void {
-    const grid = this.#grid;
+  #admit(slot: number): void {
+    const { lat, lng, cosLat, seats, rating } = this.#entries;
     const query = this.#query;
-    if (grid.seats[slot]! < query.minimumSeats || grid.rating[slot]! < query.minimumRating) return;
-    const lat = grid.lat[slot]!;
-    const lng = grid.lng[slot]!;
-    const cosLat = grid.cosLat[slot]!;
-    // A lower bound of the haversine without a sine: sin(x)^2 >= x^2 (1 - x^2 / 3). It turns most entries away.
-    const up = (lat - query.lat) * HALF_RADIANS;
-    const lngApart = Math.abs(lng - query.lng);
-    const right = (lngApart > 180 ? 360 - lngApart : lngApart) * HALF_RADIANS;
-    const upSquare = up * up;
-    const rightSquare = right * right;
-    const least = upSquare * (1 - upSquare / 3) + this.#cosLat * cosLat * (rightSquare * (1 - rightSquare / 3));
-    if (least > this.#haversineBound) return;
-    const meters = metersBetween(query.lat, query.lng, this.#cosLat, lat, lng, cosLat);
+    if (seats[slot]! < query.minimumSeats || rating[slot]! < query.minimumRating) return;
+    const meters = metersBetween(query.lat, query.lng, this.#cosLat, lat[slot]!, lng[slot]!, cosLat[slot]!);
     if (meters > query.maxMeters) return;
     const { slots, meters: distances } = this.#out;
     const last = query.limit - 1;
@@ -235,6 +247,26 @@ export class NearestSearch {
 function halfAngleSquare(meters: number): number {
   const half = meters / (2 * EARTH_RADIUS_METERS);
   return half * half;
+}
+
+/**
+ * Never more than the haversine of the distance, and needs no sine: sin(x)^2 >= x^2 (1 - x^2 / 3). Turns most entries
+ * away. Above a right angle the estimate is loose, not wrong.
+ */
+function leastHaversine(
+  latA: number,
+  lngA: number,
+  cosLatA: number,
+  latB: number,
+  lngB: number,
+  cosLatB: number,
+): number {
+  const up = (latB - latA) * HALF_RADIANS;
+  const lngApart = Math.abs(lngB - lngA);
+  const right = (lngApart > 180 ? 360 - lngApart : lngApart) * HALF_RADIANS;
+  const upSquare = up * up;
+  const rightSquare = right * right;
+  return upSquare * (1 - upSquare / 3) + cosLatA * cosLatB * (rightSquare * (1 - rightSquare / 3));
 }
 
 /**
