@@ -16,7 +16,7 @@ export interface Random {
   fork(label: string | number): Random;
 }
 
-/** Any finite number is a seed; equal seeds give equal streams on every platform, normal() aside (its logarithm). */
+/** Any finite number is a seed; equal seeds give equal streams, to the bit within one JavaScript engine. */
 export function createRandom(seed: number): Random {
   return streamOf(`seed:${seed}`);
 }
