@@ -104,6 +104,12 @@ export class ShardRuntime {
     return this.#state.supply.candidatesNear(query, this.#state.setting.name, this.#now());
   }
 
+  /** Drivers who will be taken for dead at the next sweep, unless somebody knows better. */
+  *quietDrivers(): Generator<{ readonly driverId: DriverId; readonly epoch: number }> {
+    const quietSince = this.#now() - LIMITS.silenceMs + 2 * LIMITS.sweepEveryMs;
+    for (const session of this.#state.supply.sessions.values()) if (session.heardAt <= quietSince) yield session;
+  }
+
   get hasRoomForDrivers(): boolean {
     return this.#state.supply.sessions.size < LIMITS.sessions;
   }

@@ -174,3 +174,9 @@ function parse(prefix: CellPrefix): GridCell {
   }
   return { column, row, bits };
 }
+
+/** The middle of a cell, in degrees. */
+export function centerOf(prefix: CellPrefix): LatLng {
+  const { south, west, north, east } = boundsOf(prefix);
+  return { lat: (south + north) / 2, lng: (west + east) / 2 };
+}

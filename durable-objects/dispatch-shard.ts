@@ -1,0 +1,231 @@
+/** One cell's shard: platform events become commands, answers become words. No rule of its own; those are in src/matching. */
+import { DurableObject } from "cloudflare:workers";
+import type { Candidate } from "../src/domain/driver.ts";
+import type { ShardName } from "../src/domain/place.ts";
+import type { OfferId } from "../src/domain/ride.ts";
+import { configOf, type Env, marketAt } from "../src/env.ts";
+import type { Answer, Command, FromDriver, NearbyQuery } from "../src/matching/commands.ts";
+import { logError } from "../src/observe/log.ts";
+import { CLOSE, SUBPROTOCOL } from "../src/protocol/driver.ts";
+import { RideIdField } from "../src/protocol/fields.ts";
+import { readSession, readSubject } from "../src/protocol/internal-headers.ts";
+import type { DispatchShardApi } from "../src/protocol/peer.ts";
+import { cellOfShard } from "../src/routing/shard-map.ts";
+import { ShardRuntime } from "../src/shard/shard-runtime.ts";
+import { centerOf } from "../src/spatial/geohash.ts";
+import { DriverDoor } from "./driver-door.ts";
+import { attach, attachmentOf, close, DriverSockets } from "./ports/driver-sockets.ts";
+import { ModelRanker } from "./ports/model-ranker.ts";
+import { RiderStreams, rideEventText } from "./ports/rider-streams.ts";
+import { ShardCounters } from "./ports/shard-counters.ts";
+import { ObjectOutside } from "./ports/shard-outside.ts";
+import { SqlStorage } from "./ports/sql-storage.ts";
+
+const HELLO_WITHIN_MS = 5_000;
+/** Clients ping every 20 s. */
+const HEARD_WITHIN_MS = 45_000;
+
+export class DispatchShard extends DurableObject<Env> implements DispatchShardApi {
+  readonly #name: ShardName;
+  readonly #runtime: ShardRuntime;
+  readonly #sockets = new DriverSockets();
+  readonly #streams = new RiderStreams();
+  readonly #counters = new ShardCounters();
+  readonly #door: DriverDoor;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#name = ctx.id.name as ShardName;
+    const ranker = new ModelRanker({
+      bucket: env.MODELS,
+      readChampion: () => env.ROLLOUT_CONTROL.getByName("global").champion(),
+      waitUntil: (work) => ctx.waitUntil(work),
+    });
+    const parts = { sockets: this.#sockets, streams: this.#streams, ranker, counters: this.#counters };
+    const outside = new ObjectOutside(ctx, env, this.#name, parts);
+    const runtime = new ShardRuntime(settingOf(env, this.#name), new SqlStorage(ctx.storage), outside, Date.now);
+    this.#runtime = runtime;
+    this.#door = new DriverDoor(env, this.#name, runtime, this.#sockets);
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+    runtime.start();
+    for (const session of this.#sockets.wake(ctx.getWebSockets())) {
+      runtime.submit({ type: "driver.woken", ...session });
+    }
+    ctx.waitUntil(ranker.warm());
+  }
+
+  async requestRide(call: Parameters<DispatchShardApi["requestRide"]>[0]): Promise<Answer> {
+    return this.#ask({ type: "ride.requested", ...call, prior: null });
+  }
+
+  async viewRide({ rideId, subject }: Parameters<DispatchShardApi["viewRide"]>[0]): Promise<Answer> {
+    const view = this.#runtime.view(rideId, subject);
+    return view === null ? { type: "refused", reason: "not_found" } : { type: "ride", view, replayed: false };
+  }
+
+  async cancelRide(call: Parameters<DispatchShardApi["cancelRide"]>[0]): Promise<Answer> {
+    return this.#ask({ type: "ride.cancelled", ...call });
+  }
+
+  async rateRide(call: Parameters<DispatchShardApi["rateRide"]>[0]): Promise<Answer> {
+    return this.#ask({ type: "ride.rated", ...call });
+  }
+
+  async nearby(query: NearbyQuery): Promise<Candidate[]> {
+    return this.#runtime.nearby(query);
+  }
+
+  async acceptOffer(call: FromDriver): Promise<Answer> {
+    return this.#ask({ type: "offer.accepted", ...call });
+  }
+
+  async declineOffer(call: FromDriver): Promise<Answer> {
+    return this.#ask({ type: "offer.declined", ...call });
+  }
+
+  async abandonOffer(call: FromDriver): Promise<void> {
+    this.#submit({ type: "offer.abandoned", ...call });
+  }
+
+  async stepTrip(call: Parameters<DispatchShardApi["stepTrip"]>[0]): Promise<Answer> {
+    return this.#ask({ type: "trip.stepped", ...call });
+  }
+
+  async viewHolding(call: FromDriver): Promise<Answer> {
+    return this.#ask({ type: "offer.viewed", ...call });
+  }
+
+  async trackDriver(call: Parameters<DispatchShardApi["trackDriver"]>[0]): Promise<Answer> {
+    return this.#ask({ type: "driver.tracked", ...call });
+  }
+
+  async pushNotice(call: Parameters<DispatchShardApi["pushNotice"]>[0]): Promise<"sent" | "no_socket"> {
+    const answer = this.#ask({ type: "driver.told", ...call });
+    return answer.type === "pushed" ? answer.outcome : "no_socket";
+  }
+
+  async supersedeSession(call: Parameters<DispatchShardApi["supersedeSession"]>[0]): Promise<void> {
+    this.#submit({ type: "driver.superseded", ...call });
+  }
+
+  async verdictOn(offerId: OfferId): Promise<"hold" | "dead"> {
+    const answer = this.#ask({ type: "lock.asked", offerId });
+    return answer.type === "lock" ? answer.verdict : "hold";
+  }
+
+  async eventsArchived(eventIds: string[]): Promise<void> {
+    this.#submit({ type: "events.archived", eventIds });
+  }
+
+  /** Being constructed is all it takes: the object reads its rows and sets its alarm again. */
+  async wake(): Promise<void> {}
+
+  override async fetch(request: Request): Promise<Response> {
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === "/socket") return this.#openSocket(request);
+    return this.#openStream(request, searchParams.get("ride"));
+  }
+
+  override async webSocketMessage(socket: WebSocket, frame: string | ArrayBuffer): Promise<void> {
+    await this.#guard(() => this.#door.frame(socket, frame));
+    this.#report();
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    this.#guard(() => this.#door.closed(socket));
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#guard(() => this.#door.closed(socket));
+  }
+
+  /** Never throws: after six failures the platform would drop the alarm, and with it every deadline. */
+  override alarm(): void {
+    this.#guard(() => {
+      this.#hearPings();
+      this.#runtime.tick();
+    });
+    this.#report();
+  }
+
+  /** The platform answers pings without waking the object, so it is asked about those who would be closed for silence. */
+  #hearPings(): void {
+    for (const { driverId, epoch } of [...this.#runtime.quietDrivers()]) {
+      const socket = this.#sockets.socketOf(driverId, epoch);
+      const pinged = socket === null ? null : this.ctx.getWebSocketAutoResponseTimestamp(socket);
+      if (pinged !== null && Date.now() - pinged.getTime() < HEARD_WITHIN_MS) {
+        this.#runtime.submit({ type: "driver.heard", driverId, epoch });
+      }
+    }
+  }
+
+  #openSocket(request: Request): Response {
+    const session = readSession(request.headers);
+    if (session === null) return new Response("no session", { status: 400 });
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.ctx.acceptWebSocket(server);
+    attach(server, { phase: "fresh", ...session });
+    // A sleeping object forgets this timer; then the socket has no session and costs nothing until it closes itself.
+    setTimeout(() => {
+      if (attachmentOf(server)?.phase === "fresh") close(server, CLOSE.noHello, "no hello within five seconds");
+    }, HELLO_WITHIN_MS);
+    const headers = { "Sec-WebSocket-Protocol": SUBPROTOCOL };
+    return new Response(null, { status: 101, webSocket: client, headers });
+  }
+
+  /** A ride's events since the version that the reader has, then as they happen. */
+  #openStream(request: Request, rideText: string | null): Response {
+    const subject = readSubject(request.headers);
+    const rideId = RideIdField.safeParse(rideText);
+    if (subject === null || !rideId.success) return new Response("bad request", { status: 400 });
+    const seen = Number(request.headers.get("Last-Event-ID") ?? "0");
+    const history = this.#runtime.history(rideId.data, subject, Number.isSafeInteger(seen) ? seen : 0);
+    if (history === null) return new Response("not found", { status: 404 });
+    const past = history.events.map(({ event, view }) => rideEventText(event, view));
+    const body = this.#streams.open(rideId.data, past, history.over);
+    if (body === null) return new Response("too many streams of this ride", { status: 429 });
+    return new Response(body, { headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store" } });
+  }
+
+  #ask(command: Command): Answer {
+    const answer = this.#submit(command);
+    if (answer === null) throw new Error(`${command.type} was not answered`);
+    return answer;
+  }
+
+  #submit(command: Command): Answer | null {
+    return this.#guard(() => this.#runtime.submit(command));
+  }
+
+  /** Fail-stop: if a command dies half-way, memory is wrong, and only storage may be believed. */
+  #guard<T>(run: () => T): T {
+    const stop = (error: unknown): never => {
+      logError("shard stopped", error, { shard: this.#name });
+      this.ctx.abort(String(error));
+      throw error;
+    };
+    try {
+      const result = run();
+      return result instanceof Promise ? (result.catch(stop) as T) : result;
+    } catch (error) {
+      return stop(error);
+    }
+  }
+
+  #report(): void {
+    const gauges = () => ({ ...this.#runtime.gauges(), streams_open: this.#streams.size });
+    const report = this.#counters.reportDue(this.#name, Date.now(), gauges);
+    if (report === null) return;
+    const sent = this.env.OPS_FEED.getByName("fleet").report(report);
+    this.ctx.waitUntil(Promise.resolve(sent).catch((error) => logError("metrics not reported", error)));
+  }
+}
+
+function settingOf(env: Env, name: ShardName) {
+  const config = configOf(env);
+  const cell = cellOfShard(name);
+  const market = marketAt(config, centerOf(cell));
+  if (market === null) throw new Error(`no market serves ${name}`);
+  const { topSpeedMetersPerSecond, fixEveryMs } = config;
+  return { name, cell, market, topSpeedMetersPerSecond, fixEveryMs };
+}

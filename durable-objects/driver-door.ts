@@ -1,0 +1,168 @@
+/** A driver's frames become commands, and the verdict of whichever shard has his ride comes back to his socket. */
+import type { DriverId } from "../src/domain/driver.ts";
+import type { Holding, TripVerdict, Verdict } from "../src/domain/notice.ts";
+import type { ShardName } from "../src/domain/place.ts";
+import { configOf, type Env } from "../src/env.ts";
+import type { Answer, FromDriver } from "../src/matching/commands.ts";
+import { CLOSE, type DriverUp, decodeDriverUp, fixesOf, overloadedReason } from "../src/protocol/driver.ts";
+import type { DispatchShardApi } from "../src/protocol/peer.ts";
+import { shardOfRide } from "../src/routing/shard-map.ts";
+import type { ShardRuntime } from "../src/shard/shard-runtime.ts";
+import { callObject } from "./ports/call.ts";
+import { type Attachment, attach, attachmentOf, close, type DriverSockets, send } from "./ports/driver-sockets.ts";
+
+const ATTACH = { deadlineMs: 2_000, attempts: 2 };
+const DECIDE = { deadlineMs: 2_500, attempts: 2 };
+const VIEW = { deadlineMs: 1_000, attempts: 2 };
+/** What a driver waits before he asks again for a verdict that did not come. */
+const PENDING = { outcome: "pending", retryAfterMs: 1_000 } as const;
+const OVERLOADED_RETRY_MS = 5_000;
+
+type Hello = Extract<DriverUp, { type: "hello" }>;
+type Fresh = Extract<Attachment, { phase: "fresh" }>;
+type Deed = Extract<DriverUp, { type: "offer.accept" | "offer.decline" | "trip" }>;
+
+export class DriverDoor {
+  readonly #env: Env;
+  readonly #shard: ShardName;
+  readonly #runtime: ShardRuntime;
+  readonly #sockets: DriverSockets;
+
+  constructor(env: Env, shard: ShardName, runtime: ShardRuntime, sockets: DriverSockets) {
+    this.#env = env;
+    this.#shard = shard;
+    this.#runtime = runtime;
+    this.#sockets = sockets;
+  }
+
+  async frame(socket: WebSocket, frame: string | ArrayBuffer): Promise<void> {
+    const now = Date.now();
+    const attachment = attachmentOf(socket);
+    if (attachment === null || !this.#sockets.admit(socket, now)) return;
+    const decoded = decodeDriverUp(frame);
+    if (!decoded.ok) {
+      send(socket, JSON.stringify({ type: "fault", code: decoded.code, message: decoded.message }));
+      this.#sockets.strike(socket, now);
+      return;
+    }
+    const { message } = decoded;
+    if (attachment.phase === "fresh" && message.type === "hello") return this.#attach(socket, attachment, message);
+    if (attachment.phase !== "live") {
+      send(socket, JSON.stringify({ type: "fault", code: "hello_first", message: "say hello and wait for welcome" }));
+      this.#sockets.strike(socket, now);
+      return;
+    }
+    const { driverId, memory } = attachment;
+    return this.#hear(driverId, memory.epoch, message, now);
+  }
+
+  closed(socket: WebSocket): void {
+    const attachment = attachmentOf(socket);
+    if (attachment?.phase !== "live") return;
+    const { driverId, memory } = attachment;
+    if (this.#sockets.unbind(driverId, memory.epoch)) {
+      this.#runtime.submit({ type: "driver.detached", driverId, epoch: memory.epoch });
+    }
+  }
+
+  async #hear(driverId: DriverId, epoch: number, message: DriverUp, now: number): Promise<void> {
+    switch (message.type) {
+      case "location":
+        this.#runtime.submit({ type: "driver.located", driverId, epoch, fixes: fixesOf(message.fixes, now) });
+        return;
+      case "status":
+        this.#runtime.submit({ type: "driver.available", driverId, epoch, available: message.available });
+        return;
+      case "hello":
+        this.#runtime.submit({ type: "driver.heard", driverId, epoch });
+        return;
+      default:
+        return this.#judge(driverId, epoch, message);
+    }
+  }
+
+  /** The ride's shard decides, here or over one hop; the driver hears the verdict under the name he gave his command. */
+  async #judge(driverId: DriverId, epoch: number, deed: Deed): Promise<void> {
+    const { offerId, cid } = deed;
+    const says = { offerId, driverId, from: { shard: this.#shard, epoch } };
+    const answer = await this.#decide(says, deed);
+    if (deed.type === "trip") {
+      const verdict: TripVerdict | typeof PENDING = answer?.type === "trip" ? answer.verdict : PENDING;
+      this.#runtime.submit({ type: "trip.judged", driverId, epoch, cid, offerId, step: deed.step, verdict });
+    } else {
+      const verdict: Verdict | typeof PENDING = answer?.type === "verdict" ? answer.verdict : PENDING;
+      this.#runtime.submit({ type: "offer.judged", driverId, epoch, cid, offerId, verdict });
+    }
+  }
+
+  #decide(says: FromDriver, deed: Deed): Answer | null | Promise<Answer | null> {
+    const shard = shardOfRide(says.offerId, configOf(this.#env).shardBits);
+    if (shard === null) {
+      return deed.type === "trip"
+        ? { type: "trip", verdict: { outcome: "refused", reason: "unknown" } }
+        : { type: "verdict", verdict: { outcome: "lost", reason: "unknown" } };
+    }
+    if (shard === this.#shard) return this.#decideHere(says, deed);
+    return callObject(async (): Promise<Answer> => {
+      const stub = this.#stub(shard);
+      if (deed.type === "trip") return stub.stepTrip({ ...says, step: deed.step });
+      return deed.type === "offer.accept" ? stub.acceptOffer(says) : stub.declineOffer(says);
+    }, DECIDE);
+  }
+
+  #decideHere(says: FromDriver, deed: Deed): Answer | null {
+    if (deed.type === "trip") return this.#runtime.submit({ type: "trip.stepped", ...says, step: deed.step });
+    return this.#runtime.submit({ type: deed.type === "offer.accept" ? "offer.accepted" : "offer.declined", ...says });
+  }
+
+  /** The lock says which socket is newest and what the driver holds; the holding's shard says what to show him. */
+  async #attach(socket: WebSocket, fresh: Fresh, { available }: Hello): Promise<void> {
+    const { driverId, profile, ticketId, ticketExpiresAt } = fresh;
+    if (!this.#runtime.hasRoomForDrivers) return this.#turnAway(socket);
+    attach(socket, { phase: "attaching", driverId });
+    const lock = () => this.#env.DRIVER_LOCK.getByName(`drv:${driverId}`);
+    const call = { driverId, shard: this.#shard, ticketId, ticketExpiresAt };
+    const attached = await callObject(async () => lock().attach(call), { ...ATTACH, attempts: 1 });
+    if (attached === null) return this.#turnAway(socket);
+    if (attached.outcome === "replayed") return close(socket, CLOSE.ticketRefused, "this ticket was used before");
+    const { epoch, holder, previous, stats } = attached;
+    const from = { shard: this.#shard, epoch };
+    const holding =
+      holder === null ? none : await this.#view({ offerId: holder.offerId, driverId, from }, holder.shard);
+    const memory = { epoch, profile, stats, available, fix: null, idleSince: Date.now(), held: null };
+    if (socket.readyState !== WebSocket.READY_STATE_OPEN) return this.#leftMeanwhile(driverId, epoch);
+    attach(socket, { phase: "live", driverId, memory });
+    this.#sockets.bind(driverId, epoch, socket);
+    this.#runtime.submit({ type: "driver.attached", driverId, epoch, profile, stats, available, holding });
+    if (previous !== null && previous.shard !== this.#shard) {
+      await callObject(
+        async () => this.#stub(previous.shard).supersedeSession({ driverId, epoch: previous.epoch }),
+        VIEW,
+      );
+    }
+  }
+
+  async #view(says: FromDriver, shard: ShardName): Promise<Holding> {
+    const answer =
+      shard === this.#shard
+        ? this.#runtime.submit({ type: "offer.viewed", ...says })
+        : await callObject(async (): Promise<Answer> => this.#stub(shard).viewHolding(says), VIEW);
+    return answer?.type === "holding" ? answer.holding : none;
+  }
+
+  /** Not `detach`: a newer attach may be on its way, and the lock compares epochs. */
+  async #leftMeanwhile(driverId: DriverId, epoch: number): Promise<void> {
+    const lock = () => this.#env.DRIVER_LOCK.getByName(`drv:${driverId}`);
+    await callObject(async () => lock().detach({ shard: this.#shard, epoch }), VIEW);
+  }
+
+  #turnAway(socket: WebSocket): void {
+    close(socket, CLOSE.overloaded, overloadedReason(OVERLOADED_RETRY_MS));
+  }
+
+  #stub(shard: ShardName): DurableObjectStub<DispatchShardApi & Rpc.DurableObjectBranded> {
+    return this.#env.DISPATCH_SHARD.getByName(shard);
+  }
+}
+
+const none: Holding = { kind: "none" };

@@ -1,0 +1,90 @@
+/** One driver's lock: a platform event comes in, a lock command goes out. What it decides is in src/matching. */
+import { DurableObject } from "cloudflare:workers";
+import type { OfferId } from "../src/domain/ride.ts";
+import { configOf, type Env } from "../src/env.ts";
+import {
+  applyToLock,
+  type LockAnswer,
+  type LockCommand,
+  type LockState,
+  NEW_LOCK,
+} from "../src/matching/driver-lock.ts";
+import { logError } from "../src/observe/log.ts";
+import type { AttachAnswer, DriverLockApi, ReserveAnswer } from "../src/protocol/peer.ts";
+import { shardOfRide } from "../src/routing/shard-map.ts";
+import { callObject } from "./ports/call.ts";
+
+const QUESTION = { deadlineMs: 2_000, attempts: 2 };
+
+export class DriverLock extends DurableObject<Env> implements DriverLockApi {
+  #state: LockState;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#state = ctx.storage.kv.get<LockState>("lock") ?? NEW_LOCK;
+  }
+
+  async attach({ shard, ticketId, ticketExpiresAt }: Parameters<DriverLockApi["attach"]>[0]): Promise<AttachAnswer> {
+    const answer = this.#submit({ type: "attach", shard, ticketId, ticketExpiresAt });
+    if (answer.type !== "attached") return { outcome: "replayed" };
+    const { holder, stats } = this.#state;
+    const { epoch, previous } = answer;
+    return {
+      outcome: "attached",
+      epoch,
+      previous,
+      stats,
+      holder: holder && { offerId: holder.offerId, shard: holder.shard },
+    };
+  }
+
+  async detach({ shard, epoch }: Parameters<DriverLockApi["detach"]>[0]): Promise<void> {
+    this.#submit({ type: "detach", shard, epoch });
+  }
+
+  async reserve({ offerId, seq, shard }: Parameters<DriverLockApi["reserve"]>[0]): Promise<ReserveAnswer> {
+    const answer = this.#submit({ type: "reserve", offerId, seq, shard });
+    if (answer.type === "reserved") return { outcome: "reserved", session: answer.session };
+    if (answer.type === "busy" || answer.type === "offline" || answer.type === "stale") return { outcome: answer.type };
+    throw new Error(`a reserve was answered with ${answer.type}`);
+  }
+
+  async release({ offerId, seq, shard, outcome }: Parameters<DriverLockApi["release"]>[0]): Promise<void> {
+    this.#submit({ type: "release", offerId, seq, shard, outcome });
+  }
+
+  /** It is time to ask whether the holder still lives. A timer asks; it never frees. */
+  override async alarm(): Promise<void> {
+    const { holder, ask } = this.#state;
+    if (holder === null || ask === null) return;
+    if (ask.at > Date.now()) {
+      await this.ctx.storage.setAlarm(ask.at);
+      return;
+    }
+    const verdict = await this.#question(holder.offerId);
+    this.#submit({ type: "asked", offerId: holder.offerId, verdict });
+    const next = this.#state.ask;
+    if (next !== null) await this.ctx.storage.setAlarm(next.at);
+  }
+
+  async #question(offerId: OfferId): Promise<"hold" | "dead" | null> {
+    const shard = shardOfRide(offerId, configOf(this.env).shardBits);
+    // An id that no shard serves is an offer that no shard remembers.
+    if (shard === null) return "dead";
+    const stub = () => this.env.DISPATCH_SHARD.getByName(shard);
+    const verdict = await callObject(async (): Promise<"hold" | "dead"> => stub().verdictOn(offerId), QUESTION);
+    if (verdict === null) logError("lock: the shard did not answer", "no verdict", { shard });
+    return verdict;
+  }
+
+  /** Saved before it is answered: the platform holds the answer back until the write is durable. */
+  #submit(command: LockCommand): LockAnswer {
+    const { state, answer } = applyToLock(this.#state, Date.now(), command);
+    if (state === this.#state) return answer;
+    const asksNow = state.ask?.at;
+    if (asksNow !== undefined && this.#state.ask === null) this.ctx.waitUntil(this.ctx.storage.setAlarm(asksNow));
+    this.ctx.storage.kv.put("lock", state);
+    this.#state = state;
+    return answer;
+  }
+}

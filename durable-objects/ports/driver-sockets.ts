@@ -1,0 +1,129 @@
+/**
+ * The drivers' sockets of one shard, over the hibernation API. What must survive the object's sleep is in each socket's
+ * attachment; counters against abuse are in memory, and a sleep forgives them.
+ */
+import type { DriverId, DriverProfile } from "../../src/domain/driver.ts";
+import type { DriverNotice } from "../../src/domain/notice.ts";
+import type { EpochMs } from "../../src/domain/time.ts";
+import type { SessionMemory } from "../../src/matching/commands.ts";
+import { CLOSE, type CloseCode, encodeNotice } from "../../src/protocol/driver.ts";
+
+/** What a socket carries. `fresh` has a verified ticket and has not said hello; `live` is attached at its lock. */
+export type Attachment =
+  | {
+      readonly phase: "fresh";
+      readonly driverId: DriverId;
+      readonly profile: DriverProfile;
+      readonly ticketId: string;
+      readonly ticketExpiresAt: EpochMs;
+    }
+  | { readonly phase: "attaching"; readonly driverId: DriverId }
+  | { readonly phase: "live"; readonly driverId: DriverId; readonly memory: SessionMemory };
+
+const FRAMES_PER_SECOND = 20;
+const FRAME_BURST = 40;
+const STRIKES = 3;
+
+interface Abuse {
+  tokens: number;
+  at: EpochMs;
+  strikes: number;
+}
+
+export class DriverSockets {
+  readonly #live = new Map<DriverId, { readonly epoch: number; readonly socket: WebSocket }>();
+  readonly #abuse = new WeakMap<WebSocket, Abuse>();
+
+  /** Takes in the sockets that stayed open while the object slept. */
+  *wake(sockets: readonly WebSocket[]): Generator<{ readonly driverId: DriverId; readonly memory: SessionMemory }> {
+    for (const socket of sockets) {
+      const attachment = attachmentOf(socket);
+      if (attachment?.phase !== "live") continue;
+      const { driverId, memory } = attachment;
+      const known = this.#live.get(driverId);
+      if (known !== undefined && known.epoch > memory.epoch) continue;
+      this.#live.set(driverId, { epoch: memory.epoch, socket });
+      yield { driverId, memory };
+    }
+  }
+
+  bind(driverId: DriverId, epoch: number, socket: WebSocket): void {
+    this.#live.set(driverId, { epoch, socket });
+  }
+
+  tell(driverId: DriverId, epoch: number, notice: DriverNotice): void {
+    const live = this.#live.get(driverId);
+    if (live?.epoch === epoch) send(live.socket, encodeNotice(notice));
+  }
+
+  socketOf(driverId: DriverId, epoch: number): WebSocket | null {
+    const live = this.#live.get(driverId);
+    return live?.epoch === epoch ? live.socket : null;
+  }
+
+  remember(driverId: DriverId, memory: SessionMemory): void {
+    const live = this.#live.get(driverId);
+    if (live?.epoch === memory.epoch) attach(live.socket, { phase: "live", driverId, memory });
+  }
+
+  profileOf(driverId: DriverId, epoch: number): DriverProfile | null {
+    const live = this.#live.get(driverId);
+    const attachment = live?.epoch === epoch ? attachmentOf(live.socket) : null;
+    return attachment?.phase === "live" ? attachment.memory.profile : null;
+  }
+
+  close(driverId: DriverId, epoch: number, code: CloseCode, reason: string): void {
+    const live = this.#live.get(driverId);
+    if (live?.epoch !== epoch) return;
+    this.#live.delete(driverId);
+    close(live.socket, code, reason);
+  }
+
+  /** The socket is gone; false when a newer one has taken its place already. */
+  unbind(driverId: DriverId, epoch: number): boolean {
+    if (this.#live.get(driverId)?.epoch !== epoch) return false;
+    return this.#live.delete(driverId);
+  }
+
+  /** One frame more. False when this socket sends too many, and has just been closed for it. */
+  admit(socket: WebSocket, now: EpochMs): boolean {
+    const abuse = this.#abuseOf(socket, now);
+    abuse.tokens = Math.min(FRAME_BURST, abuse.tokens + ((now - abuse.at) / 1_000) * FRAMES_PER_SECOND) - 1;
+    abuse.at = now;
+    if (abuse.tokens >= 0) return true;
+    close(socket, CLOSE.flooded, `more than ${FRAMES_PER_SECOND} frames per second`);
+    return false;
+  }
+
+  /** One unreadable frame more; the third closes the socket. */
+  strike(socket: WebSocket, now: EpochMs): void {
+    const abuse = this.#abuseOf(socket, now);
+    abuse.strikes++;
+    if (abuse.strikes >= STRIKES) close(socket, CLOSE.badFrames, `${STRIKES} frames that could not be read`);
+  }
+
+  #abuseOf(socket: WebSocket, now: EpochMs): Abuse {
+    const known = this.#abuse.get(socket);
+    if (known !== undefined) return known;
+    const fresh = { tokens: FRAME_BURST, at: now, strikes: 0 };
+    this.#abuse.set(socket, fresh);
+    return fresh;
+  }
+}
+
+export function attach(socket: WebSocket, attachment: Attachment): void {
+  socket.serializeAttachment(attachment);
+}
+
+export function attachmentOf(socket: WebSocket): Attachment | null {
+  return socket.deserializeAttachment() as Attachment | null;
+}
+
+/** A socket may die between two lines; its close event tells the core. */
+export function send(socket: WebSocket, text: string): void {
+  if (socket.readyState === WebSocket.READY_STATE_OPEN) socket.send(text);
+}
+
+export function close(socket: WebSocket, code: CloseCode, reason: string): void {
+  if (socket.readyState === WebSocket.READY_STATE_OPEN) socket.close(code, reason);
+}

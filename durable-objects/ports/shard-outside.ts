@@ -1,0 +1,201 @@
+/** What a shard says to the world, and how the world's answers come back: locks, neighbours, sockets, streams, queue. */
+import { ulid } from "ulidx";
+import { assertNever } from "../../src/domain/assert.ts";
+import type { Candidate, DriverId } from "../../src/domain/driver.ts";
+import type { RideEvent } from "../../src/domain/event.ts";
+import type { LatLng, ShardName } from "../../src/domain/place.ts";
+import { isTerminal } from "../../src/domain/ride.ts";
+import type { EpochMs } from "../../src/domain/time.ts";
+import { type Config, configOf, type Env } from "../../src/env.ts";
+import type { Command, FromDriver, Message } from "../../src/matching/commands.ts";
+import { logError } from "../../src/observe/log.ts";
+import { CLOSE } from "../../src/protocol/driver.ts";
+import { mintTicket } from "../../src/protocol/ticket.ts";
+import { shardAt, shardOfRide, shardsAround } from "../../src/routing/shard-map.ts";
+import type { ShardOutside } from "../../src/shard/ports.ts";
+import { callObject } from "./call.ts";
+import type { DriverSockets } from "./driver-sockets.ts";
+import type { ModelRanker } from "./model-ranker.ts";
+import { positionText, type RiderStreams, rideEventText } from "./rider-streams.ts";
+import type { ShardCounters } from "./shard-counters.ts";
+
+/** A ride is not kept waiting for a better order: after this the nearest driver is the best. */
+const RANK_DEADLINE_MS = 15;
+const NEARBY = { deadlineMs: 60, attempts: 1 };
+const RESERVE = { deadlineMs: 700, attempts: 3 };
+const RELEASE = { deadlineMs: 2_000, attempts: 1 };
+const PUSH = { deadlineMs: 1_000, attempts: 2 };
+/** Best effort: what is lost is said again later, or found out by somebody else. */
+const HINT = { deadlineMs: 2_000, attempts: 1 };
+
+type Submit = (command: Command) => void;
+type Say<T extends Message["type"]> = Extract<Message, { type: T }>;
+
+export class ObjectOutside implements ShardOutside {
+  readonly #config: Config;
+  readonly #ctx: DurableObjectState;
+  readonly #env: Env;
+  readonly #shard: ShardName;
+  readonly #sockets: DriverSockets;
+  readonly #streams: RiderStreams;
+  readonly #ranker: ModelRanker;
+  readonly #counters: ShardCounters;
+
+  constructor(
+    ctx: DurableObjectState,
+    env: Env,
+    shard: ShardName,
+    parts: { sockets: DriverSockets; streams: RiderStreams; ranker: ModelRanker; counters: ShardCounters },
+  ) {
+    this.#ctx = ctx;
+    this.#env = env;
+    this.#config = configOf(env);
+    this.#shard = shard;
+    this.#sockets = parts.sockets;
+    this.#streams = parts.streams;
+    this.#ranker = parts.ranker;
+    this.#counters = parts.counters;
+  }
+
+  perform(message: Message, submit: Submit): void {
+    switch (message.type) {
+      case "count":
+        return this.#counters.add(message.name, message.label);
+      case "tell":
+        return this.#sockets.tell(message.driverId, message.epoch, message.notice);
+      case "remember":
+        return this.#sockets.remember(message.driverId, message.memory);
+      case "close": {
+        const { driverId, epoch, why } = message;
+        return this.#sockets.close(driverId, epoch, CLOSE[why], why);
+      }
+      case "publish.ride": {
+        const { rideId, event, view } = message;
+        return this.#streams.publish(rideId, rideEventText(event, view), isTerminal(event.ride));
+      }
+      case "publish.position":
+        return this.#streams.publish(message.rideId, positionText(message.position), false);
+      case "rank":
+        return this.#run(this.#rank(message, submit));
+      case "find.neighbours":
+        return this.#run(this.#findNeighbours(message, submit));
+      case "reserve":
+        return this.#run(this.#reserve(message, submit));
+      case "release":
+        return this.#run(this.#release(message, submit));
+      case "push":
+        return this.#run(this.#push(message, submit));
+      case "rehome":
+        return this.#run(this.#rehome(message.driverId, message.epoch, message.position));
+      case "detach":
+        return this.#run(this.#detach(message.driverId, message.epoch));
+      case "abandon":
+        return this.#run(this.#abandon(message));
+      case "track":
+        return this.#run(this.#track(message, submit));
+      default:
+        return assertNever(message);
+    }
+  }
+
+  sendEvents(events: readonly RideEvent[], done: (sent: boolean) => void): void {
+    this.#run(
+      this.#env.RIDE_EVENTS.sendBatch(events.map((body) => ({ body, contentType: "json" }))).then(
+        () => done(true),
+        (error: unknown) => {
+          logError("outbox: the queue took no events", error, { shard: this.#shard, events: events.length });
+          done(false);
+        },
+      ),
+    );
+  }
+
+  setAlarm(at: EpochMs): void {
+    this.#run(this.#ctx.storage.setAlarm(at));
+  }
+
+  shardStub(name: ShardName) {
+    return this.#env.DISPATCH_SHARD.getByName(name);
+  }
+
+  lockStub(driverId: DriverId) {
+    return this.#env.DRIVER_LOCK.getByName(`drv:${driverId}`);
+  }
+
+  async #rank({ rideId, searchId, candidates, context }: Say<"rank">, submit: Submit): Promise<void> {
+    const ranked = await this.#ranker.rank(candidates, context, RANK_DEADLINE_MS);
+    submit({ type: "candidates.ranked", rideId, searchId, ranked });
+  }
+
+  /** Whoever answers in time is in; a partial answer is an answer. */
+  async #findNeighbours({ rideId, searchId, query }: Say<"find.neighbours">, submit: Submit): Promise<void> {
+    const shards = shardsAround(this.#shard, query.pickup, query.radiusMeters, this.#config.shardBits);
+    const answers = await Promise.all(
+      shards.map((name) => callObject(async (): Promise<Candidate[]> => this.shardStub(name).nearby(query), NEARBY)),
+    );
+    const candidates = answers.flatMap((found) => found ?? []);
+    submit({ type: "neighbours.found", rideId, searchId, candidates });
+  }
+
+  async #reserve({ offerId, seq, driverId }: Say<"reserve">, submit: Submit): Promise<void> {
+    const call = { driverId, offerId, seq, shard: this.#shard };
+    const answer = await callObject(async () => this.lockStub(driverId).reserve(call), RESERVE);
+    submit({ type: "reserve.answered", offerId, ...(answer ?? { outcome: "unanswered" }) });
+  }
+
+  async #release({ offerId, seq, driverId, outcome }: Say<"release">, submit: Submit): Promise<void> {
+    const call = { driverId, offerId, seq, shard: this.#shard, outcome };
+    const done = await callObject(async () => {
+      await this.lockStub(driverId).release(call);
+      return true;
+    }, RELEASE);
+    if (done === true) submit({ type: "release.acknowledged", offerId });
+  }
+
+  async #push({ driverId, to, offerId, notice }: Say<"push">, submit: Submit): Promise<void> {
+    const call = { driverId, epoch: to.epoch, notice };
+    const outcome = await callObject(async () => this.shardStub(to.shard).pushNotice(call), PUSH);
+    submit({ type: "push.answered", offerId, outcome: outcome ?? "no_socket" });
+  }
+
+  /** Make before break: the driver gets a ticket for the next shard and keeps this socket until that one has him. */
+  async #rehome(driverId: DriverId, epoch: number, position: LatLng): Promise<void> {
+    const profile = this.#sockets.profileOf(driverId, epoch);
+    if (profile === null) return;
+    const shard = shardAt(position, this.#config.shardBits);
+    const ticket = { driverId, shard, profile, ticketId: ulid() };
+    this.#sockets.tell(driverId, epoch, {
+      type: "rehome",
+      ticket: await mintTicket(this.#config.ticketSecret, ticket, Date.now()),
+    });
+  }
+
+  async #detach(driverId: DriverId, epoch: number): Promise<void> {
+    await callObject(async () => this.lockStub(driverId).detach({ shard: this.#shard, epoch }), HINT);
+  }
+
+  async #abandon({ offerId, driverId, from }: FromDriver): Promise<void> {
+    const shard = shardOfRide(offerId, this.#config.shardBits);
+    if (shard !== null)
+      await callObject(async () => this.shardStub(shard).abandonOffer({ offerId, driverId, from }), HINT);
+  }
+
+  async #track({ offerId, driverId, fix, from }: Say<"track">, submit: Submit): Promise<void> {
+    const shard = shardOfRide(offerId, this.#config.shardBits);
+    if (shard === null) return;
+    const answer = await callObject(
+      async () => this.shardStub(shard).trackDriver({ offerId, driverId, fix, from }),
+      HINT,
+    );
+    if (answer?.type === "tracked") submit({ ...answer, type: "track.answered", driverId, offerId });
+  }
+
+  /** Nothing here may fail unseen: an error in an answer's judgement is the core's, and the object must not live on. */
+  #run(work: Promise<void>): void {
+    const guarded = work.catch((error: unknown) => {
+      logError("shard stopped", error, { shard: this.#shard });
+      this.#ctx.abort(String(error));
+    });
+    this.#ctx.waitUntil(guarded);
+  }
+}
