@@ -47,10 +47,15 @@ export function goldenRows(model: TreeModel, rows: Float32Array, random: Random)
     chosen.push(thresholdRow(model, tree, ((n % 3) - 1) as -1 | 0 | 1, draw()));
   }
   chosen.push(...hostileRows(columns));
-  const matrix = Float32Array.from(chosen.flatMap((row) => [...row]));
-  const margins = treeMargins(model, matrix, chosen.length);
+  return goldenOf(model, Float32Array.from(chosen.flatMap((row) => [...row])));
+}
+
+/** These rows with the reference's answers. */
+export function goldenOf(model: TreeModel, matrix: Float32Array): GoldenRows {
+  const columns = model.featureCount;
+  const margins = treeMargins(model, matrix, matrix.length / columns);
   return {
-    rows: chosen.map((row) => Array.from(row, written)),
+    rows: Array.from(margins, (_, row) => Array.from(matrix.subarray(row * columns, (row + 1) * columns), written)),
     margins: [...margins],
     probabilities: Array.from(margins, sigmoid),
   };
