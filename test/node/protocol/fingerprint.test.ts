@@ -1,0 +1,41 @@
+import { createHash } from "node:crypto";
+import { expect, test } from "vitest";
+import * as z from "zod";
+import { CLOSE, DriverDown, DriverUp, SUBPROTOCOL } from "../../../src/protocol/driver.ts";
+import {
+  IdempotencyKey,
+  RatingBody,
+  RidePageBody,
+  RidePageQuery,
+  RideRequestBody,
+  RideViewBody,
+  TicketBody,
+  TicketRequestBody,
+} from "../../../src/protocol/rider.ts";
+import { PROTOCOL_VERSION } from "../../../src/protocol/version.ts";
+
+/**
+ * What apps in people's pockets rely on. When this test fails, the wire has changed: add a line to the history in
+ * src/protocol/version.ts, raise PROTOCOL_VERSION if an old app would break, then pin the new hash here.
+ */
+const PINNED = { version: 1, hash: "ce1021b3e60e3cca" };
+
+const WIRE = {
+  DriverUp,
+  DriverDown,
+  RideRequestBody,
+  RideViewBody,
+  RatingBody,
+  RidePageBody,
+  RidePageQuery,
+  TicketRequestBody,
+  TicketBody,
+  IdempotencyKey,
+};
+
+test("the wire is the one that its version names", () => {
+  const schemas = Object.entries(WIRE).map(([name, schema]) => [name, z.toJSONSchema(schema, { io: "input" })]);
+  const text = JSON.stringify({ schemas, close: CLOSE, subprotocol: SUBPROTOCOL });
+  const hash = createHash("sha256").update(text).digest("hex").slice(0, 16);
+  expect({ version: PROTOCOL_VERSION, hash }).toEqual(PINNED);
+});
