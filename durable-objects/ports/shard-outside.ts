@@ -24,6 +24,8 @@ const RANK_DEADLINE_MS = 15;
 const NEARBY = { deadlineMs: 60, attempts: 1 };
 const RESERVE = { deadlineMs: 700, attempts: 3 };
 const RELEASE = { deadlineMs: 2_000, attempts: 1 };
+/** The outbox tries again by itself. */
+const SEND = { deadlineMs: 5_000, attempts: 1 };
 const PUSH = { deadlineMs: 1_000, attempts: 2 };
 /** Best effort: what is lost is said again later, or found out by somebody else. */
 const HINT = { deadlineMs: 2_000, attempts: 1 };
@@ -100,13 +102,10 @@ export class ObjectOutside implements ShardOutside {
 
   sendEvents(events: readonly RideEvent[], done: (sent: boolean) => void): void {
     this.#run(
-      this.#env.RIDE_EVENTS.sendBatch(events.map((body) => ({ body, contentType: "json" }))).then(
-        () => done(true),
-        (error: unknown) => {
-          logError("outbox: the queue took no events", error, { shard: this.#shard, events: events.length });
-          done(false);
-        },
-      ),
+      callObject(async () => {
+        await this.#env.RIDE_EVENTS.sendBatch(events.map((body) => ({ body, contentType: "json" })));
+        return true;
+      }, SEND).then((sent) => done(sent === true)),
     );
   }
 
