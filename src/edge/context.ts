@@ -24,7 +24,7 @@ export function bodyOf<T>(schema: T) {
 }
 
 /** The refusals a route may answer, for the document; every one has the same body. */
-export function refusals(...statuses: (400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 426 | 503)[]) {
+export function refusals(...statuses: (400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 426 | 429 | 503)[]) {
   return Object.fromEntries(statuses.map((status) => [status, PROBLEM]));
 }
 

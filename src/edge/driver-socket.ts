@@ -1,16 +1,16 @@
 /** A driver's way in: a one-time ticket for an authenticated driver, and the socket that the ticket opens. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { ulid } from "ulidx";
-import { type Config, marketAt } from "../env.ts";
+import type { Config } from "../env.ts";
 import { SUBPROTOCOL, TICKET_PREFIX } from "../protocol/driver.ts";
 import { sessionHeader } from "../protocol/internal-headers.ts";
 import { TicketBody, TicketRequestBody } from "../protocol/rider.ts";
 import { mintTicket, readTicket, TICKET_TTL_MS } from "../protocol/ticket.ts";
-import { shardAt } from "../routing/shard-map.ts";
 import { callerAs, requires } from "./auth.ts";
-import { callObject } from "./call.ts";
+import { callObject, retryAfterMs } from "./call.ts";
 import { BEARER, bodyOf, jsonOf, newRoutes, refusals } from "./context.ts";
 import { Refusal } from "./problem.ts";
+import { shardServingPlace } from "./shards.ts";
 
 export const SOCKET_PATH = "/v1/driver/socket";
 
@@ -37,10 +37,10 @@ export function driverSocketRoutes(config: Config) {
     .openapi(ticket, async (c) => {
       const { driverId, profile } = callerAs(c.var.caller, "driver");
       const position = c.req.valid("json");
-      if (marketAt(config, position) === null) {
+      const shard = shardServingPlace(config, position);
+      if (shard === null) {
         throw new Refusal("validation", { errors: [{ field: "lat", message: "is outside every market we serve" }] });
       }
-      const shard = shardAt(position, config.shardBits);
       const text = await mintTicket(config.ticketSecret, { driverId, shard, profile, ticketId: ulid() }, Date.now());
       return c.json(
         { ticket: text, url: socketUrl(c.req.url), protocol: SUBPROTOCOL, expiresInMs: TICKET_TTL_MS },
@@ -69,7 +69,7 @@ export function driverSocketRoutes(config: Config) {
             },
           }),
       );
-      if (answer.webSocket === null) return refusedByShard(answer.status);
+      if (answer.webSocket === null) throw new Refusal("unavailable", { retryAfterMs: retryAfterMs() });
       return new Response(null, {
         status: 101,
         webSocket: answer.webSocket,
@@ -100,9 +100,4 @@ function ticketAmong(offered: string): string {
     });
   }
   return ticket.slice(TICKET_PREFIX.length);
-}
-
-function refusedByShard(status: number): never {
-  if (status === 401) throw new Refusal("ticket-refused", { detail: "the ticket was used before; get a new one" });
-  throw new Refusal("overloaded", { retryAfterMs: 5_000 });
 }

@@ -13,7 +13,7 @@ const PART_BUDGET_MS = 1_000;
 /** The one object that gathers the metrics of all shards. */
 export const FLEET = "fleet";
 /** The one object that knows the champion. */
-export const ROLLOUT = "rollout";
+export const ROLLOUT = "global";
 
 export function healthRoutes(config: Config) {
   const health = createRoute({

@@ -4,11 +4,11 @@ import type { Config } from "../env.ts";
 import { RideIdField } from "../protocol/fields.ts";
 import { subjectHeader } from "../protocol/internal-headers.ts";
 import { subjectOf } from "../protocol/token.ts";
-import { shardOfRide } from "../routing/shard-map.ts";
 import { requires } from "./auth.ts";
 import { callObject, retryAfterMs } from "./call.ts";
 import { BEARER, newRoutes, refusals } from "./context.ts";
 import { Refusal } from "./problem.ts";
+import { shardServingRide } from "./shards.ts";
 
 /** Digits, as the shard writes them: a version of the ride. */
 const LAST_EVENT_ID = /^\d{1,12}$/;
@@ -26,14 +26,14 @@ export function rideEventRoutes(config: Config) {
     },
     responses: {
       200: { description: "The stream", content: { "text/event-stream": { schema: z.string() } } },
-      ...refusals(400, 401, 404, 503),
+      ...refusals(400, 401, 404, 429, 503),
     },
   });
 
   return newRoutes().openapi(events, async (c) => {
     const { id } = c.req.valid("param");
     const lastEventId = c.req.valid("header")["last-event-id"];
-    const shard = shardOfRide(id, config.shardBits);
+    const shard = shardServingRide(config, id);
     if (shard === null) throw new Refusal("not-found");
     const response = await callObject(
       () => c.env.DISPATCH_SHARD.getByName(shard),
@@ -46,6 +46,7 @@ export function rideEventRoutes(config: Config) {
         }),
     );
     if (response.status === 404) throw new Refusal("not-found");
+    if (response.status === 429) throw new Refusal("too-many-streams", { retryAfterMs: retryAfterMs() });
     if (response.status !== 200) throw new Refusal("unavailable", { retryAfterMs: retryAfterMs() });
     // A fetched response is immutable, and the middleware on the way out sets headers.
     return new Response(response.body, response);

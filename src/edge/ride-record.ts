@@ -1,10 +1,11 @@
 /** A ride that its shard has forgotten, as its people see it: from history, under the same rules. */
 import type { RideView } from "../domain/notice.ts";
 import type { Ride, RideId } from "../domain/ride.ts";
-import { type Config, type Env, marketAt } from "../env.ts";
+import type { Config, Env } from "../env.ts";
 import { findRide } from "../history/queries.ts";
 import { readRide } from "../protocol/event.ts";
 import type { Subject } from "../protocol/peer.ts";
+import { marketOfRide } from "./shards.ts";
 
 /** Null when history has no such ride, or when the caller has no part in it: one cannot be told from the other. */
 export async function findRecord(env: Env, config: Config, rideId: RideId, subject: Subject): Promise<RideView | null> {
@@ -24,7 +25,7 @@ export function recordView(config: Config, ride: Ride): RideView {
     vehicleType: ride.request.vehicleType,
     tripMeters: Math.round(ride.tripMeters),
     fareCents: ride.fareCents,
-    currency: marketAt(config, ride.request.pickup)?.tariff.currency ?? "",
+    currency: marketOfRide(config, ride.id)?.tariff.currency ?? "",
     redispatches: ride.redispatches,
     createdAt: ride.createdAt,
     ...("driverId" in ride && { driver: { id: ride.driverId } }),

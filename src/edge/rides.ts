@@ -2,20 +2,21 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { ulid } from "ulidx";
 import type { RideView } from "../domain/notice.ts";
+import type { ShardName } from "../domain/place.ts";
 import type { RideRequest } from "../domain/ride.ts";
-import { type Config, marketAt } from "../env.ts";
+import type { Config } from "../env.ts";
 import type { Answer, RatedBy } from "../matching/commands.ts";
 import { RideIdField } from "../protocol/fields.ts";
 import { IdempotencyKey, RatingBody, RideRequestBody, RideViewBody } from "../protocol/rider.ts";
 import { type Caller, subjectOf } from "../protocol/token.ts";
-import { newRideId, shardAt } from "../routing/shard-map.ts";
+import { newRideId } from "../routing/shard-map.ts";
 import { refusalOfTrip } from "../routing/trip-bounds.ts";
 import { callerAs, requires } from "./auth.ts";
 import { retryAfterMs } from "./call.ts";
 import { BEARER, bodyOf, jsonOf, newRoutes, refusals } from "./context.ts";
 import { Refusal } from "./problem.ts";
 import { findRecord } from "./ride-record.ts";
-import { askRide, askShard } from "./shards.ts";
+import { askRide, askShard, shardServingPlace } from "./shards.ts";
 
 const RideParams = z.object({ id: RideIdField });
 
@@ -71,12 +72,12 @@ export function rideRoutes(config: Config) {
       const { riderId } = callerAs(c.var.caller, "rider");
       const key = c.req.valid("header")["idempotency-key"];
       const body = c.req.valid("json");
-      refuseUnserved(config, body);
+      const shard = shardServing(config, body);
       const bodyHash = await hashOf(body);
       // The id is used only when the key is new; a repeat hears the id of the ride it made the first time.
       const rideId = newRideId(body.pickup, config.shardBits, ulid());
-      const answer = await askShard(c.env, shardAt(body.pickup, config.shardBits), (shard) =>
-        shard.requestRide({ rideId, riderId, request: body, key, bodyHash }),
+      const answer = await askShard(c.env, shard, (stub) =>
+        stub.requestRide({ rideId, riderId, request: body, key, bodyHash }),
       );
       const ride = rideOf(answer);
       c.header("location", `/v1/rides/${ride.id}`);
@@ -109,12 +110,12 @@ export function rideRoutes(config: Config) {
 }
 
 /** Checks that need two fields or the map; the schema has judged each field by itself. */
-function refuseUnserved(config: Config, { pickup, dropoff }: RideRequest): void {
+function shardServing(config: Config, { pickup, dropoff }: RideRequest): ShardName {
   const message = refusalOfTrip(pickup, dropoff);
   if (message !== null) throw new Refusal("validation", { errors: [{ field: "dropoff", message }] });
-  if (marketAt(config, pickup) === null) {
-    throw new Refusal("validation", { errors: [{ field: "pickup", message: "is outside every market we serve" }] });
-  }
+  const shard = shardServingPlace(config, pickup);
+  if (shard !== null) return shard;
+  throw new Refusal("validation", { errors: [{ field: "pickup", message: "is outside every market we serve" }] });
 }
 
 function raterOf(caller: Caller): RatedBy {

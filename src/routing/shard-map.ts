@@ -2,7 +2,7 @@
 import type { CellPrefix, LatLng, ShardName } from "../domain/place.ts";
 import type { OfferId, RideId } from "../domain/ride.ts";
 import { cellsWithin } from "../spatial/cell-cover.ts";
-import { bitsOf, cellOf, isCellPrefix } from "../spatial/geohash.ts";
+import { bitsOf, cellOf, centerOf, isCellPrefix } from "../spatial/geohash.ts";
 
 /** A search asks at most this many neighbours; the nearest cells come first. */
 const NEIGHBOURS_ASKED = 6;
@@ -13,6 +13,11 @@ export function shardNameOf(prefix: CellPrefix): ShardName {
 
 export function cellOfShard(name: ShardName): CellPrefix {
   return name.slice("cell:".length) as CellPrefix;
+}
+
+/** The point that decides a whole shard's market: one shard, one tariff, also where markets meet. */
+export function centerOfShard(name: ShardName): LatLng {
+  return centerOf(cellOfShard(name));
 }
 
 export function shardAt({ lat, lng }: LatLng, bits: number): ShardName {
