@@ -1,0 +1,178 @@
+/** One run, from bundling the Worker to the verdict on what happened. Prints nothing: whoever runs it decides how. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Demand } from "../city/demand.ts";
+import { createFleet } from "../city/fleet.ts";
+import { createGeneratedDemand } from "../city/generated-demand.ts";
+import { CITY_PLANS } from "../city/places.ts";
+import { createReplayedDemand, readRealTrips } from "../city/replayed-demand.ts";
+import { busiestHour, pickupsWithin, RequestsFileError, readPickups } from "../city/requests-file.ts";
+import { createRandom, type Random } from "../random.ts";
+import { checkHistory } from "./check-history.ts";
+import { createCityClock, serverVars } from "./city-clock.ts";
+import { countRows, gatherEvidence, type HistoryRows, waitForHistory } from "./evidence.ts";
+import { openHistoryLog } from "./history-log.ts";
+import { createLiveCity } from "./live-city.ts";
+import { createMeasures } from "./measures.ts";
+import type { CityOptions } from "./options.ts";
+import type { CityFigures, Report } from "./report.ts";
+import { buildWorker, type ServerProcess, startServer } from "./server-process.ts";
+
+export interface RunHooks {
+  /** Ends the run at once, without waiting for rides. */
+  readonly signal: AbortSignal;
+  readonly onStage?: (sentence: string) => void;
+  /** Once, when the city is open: figures on demand from then on. */
+  readonly onOpen?: (figures: () => CityFigures, server: ServerProcess) => void;
+}
+
+const WORKER_DIR = join(import.meta.dirname, "..", "..", ".kerb", "worker");
+const DEFAULT_DRIVERS = 200;
+/** A ride keeps a driver for about a third of an hour; a third of the fleet should be free to choose from. */
+const REQUESTS_PER_DRIVER_HOUR = 1.6;
+const DRAIN_MS = 25_000;
+const COUNT_EVERY_MS = 2_000;
+
+interface Wishes {
+  readonly demand: Demand;
+  readonly requestsPerHour: number;
+}
+
+/** Throws UsageError or RequestsFileError for what the caller asked, Error when the server does not start. */
+export async function runCity(options: CityOptions, { signal, onStage, onOpen }: RunHooks): Promise<Report> {
+  const random = createRandom(options.seed);
+  const plan = CITY_PLANS[options.city]!;
+  const { demand, requestsPerHour } = await wishesFor(options, random.fork("demand"));
+  const drivers = options.drivers ?? Math.max(DEFAULT_DRIVERS, Math.ceil(requestsPerHour / REQUESTS_PER_DRIVER_HOUR));
+  const stateDir = resolve(options.stateDir);
+
+  onStage?.("bundling the Worker");
+  mkdirSync(WORKER_DIR, { recursive: true });
+  buildWorker(WORKER_DIR);
+  onStage?.("starting workerd, Durable Objects, D1, Queue and R2");
+  let serverErrors = 0;
+  const server = await startServer(
+    { workerDir: WORKER_DIR, stateDir, fresh: !options.resume, port: options.port, vars: varsFor(options.speed) },
+    {
+      onError: () => {
+        serverErrors += 1;
+      },
+    },
+  );
+
+  const logFile = join(stateDir, "clients.jsonl");
+  const log = openHistoryLog(logFile);
+  const measures = createMeasures();
+  const startedAt = performance.now();
+  const city = createLiveCity({
+    baseUrl: server.url,
+    demand,
+    fleet: createFleet(drivers, demand.place, random.fork("fleet")),
+    plan,
+    clock: createCityClock(options.speed),
+    random: random.fork("city"),
+    log,
+    measures,
+    runName: Date.now().toString(36),
+  });
+  let history: HistoryRows = { rides: 0, events: 0 };
+  const counting = setInterval(() => {
+    countRows(server).then(
+      (rows) => (history = rows),
+      () => {},
+    );
+  }, COUNT_EVERY_MS);
+
+  const figures = (): CityFigures => {
+    const { online, engaged, openRides } = city.snapshot();
+    return {
+      city: options.city,
+      seed: options.seed,
+      speed: options.speed,
+      url: server.url,
+      seconds: (performance.now() - startedAt) / 1_000,
+      drivers: { online, engaged },
+      openRides,
+      rides: { ...measures.counters },
+      requestToOfferMs: measures.requestToOffer.percentiles(),
+      acceptToVerdictMs: measures.acceptToVerdict.percentiles(),
+      history,
+      restarts: server.restarts(),
+      serverErrors,
+    };
+  };
+
+  try {
+    onOpen?.(figures, server);
+    city.openDrivers();
+    const demandOver = city.openDemand();
+    await firstOf(demandOver, options.durationSeconds, signal);
+    city.closeDemand();
+    const complete = !signal.aborted;
+    if (complete) {
+      onStage?.("no new requests; waiting for every ride to end");
+      await city.drain(DRAIN_MS);
+    }
+    const last = figures();
+    city.stop();
+    await log.close();
+    if (complete) {
+      onStage?.("waiting for history to arrive in D1");
+      await waitForHistory(server, logFile);
+    }
+    onStage?.("checking clients' logs against D1");
+    const violations = checkHistory(await gatherEvidence(server, logFile, complete));
+    history = await countRows(server);
+    const { requests, refused, matched } = last.rides;
+    const matchedShare = requests > refused ? matched / (requests - refused) : 1;
+    return { ...last, history, restarts: server.restarts(), serverErrors, matchedShare, complete, violations };
+  } finally {
+    clearInterval(counting);
+    city.stop();
+    await server.stop();
+  }
+}
+
+export function writeReport(file: string, report: Report): void {
+  writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
+}
+
+async function wishesFor(options: CityOptions, random: Random): Promise<Wishes> {
+  if (options.requestsFile === null) {
+    const perHour =
+      options.rate !== null
+        ? (options.rate * 3_600) / options.speed
+        : (options.drivers ?? DEFAULT_DRIVERS) * REQUESTS_PER_DRIVER_HOUR;
+    return { demand: createGeneratedDemand(CITY_PLANS[options.city]!, perHour, random), requestsPerHour: 0 };
+  }
+  const all = await readPickups(options.requestsFile);
+  const from = options.from === null ? busiestHour(all).from : Date.parse(options.from) / 1_000;
+  const pickups = pickupsWithin(all, { from, seconds: options.hours * 3_600 });
+  if (pickups.length === 0) {
+    const days = [all[0]!, all.at(-1)!].map(({ at }) => new Date(at * 1_000).toISOString());
+    throw new RequestsFileError(`no pickup within --from and --hours; the file goes from ${days.join(" to ")}`);
+  }
+  const demand = createReplayedDemand(pickups, from, await readRealTrips(options.requestsFile), random);
+  return { demand, requestsPerHour: pickups.length / options.hours };
+}
+
+function varsFor(speed: number): Record<string, string> {
+  const built = JSON.parse(readFileSync(join(WORKER_DIR, "options.json"), "utf8")) as {
+    readonly bindings: { readonly MARKETS: string };
+  };
+  return serverVars(built.bindings.MARKETS, speed);
+}
+
+/** Resolves when the demand ends, the time is up, or the signal says stop. */
+async function firstOf(demandOver: Promise<void>, seconds: number | null, signal: AbortSignal): Promise<void> {
+  let timer: NodeJS.Timeout | null = null;
+  const timeUp = new Promise<void>((resolve) => {
+    if (seconds !== null) timer = setTimeout(resolve, seconds * 1_000);
+  });
+  const stopped = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  await Promise.race([demandOver, timeUp, stopped]);
+  if (timer) clearTimeout(timer);
+}
