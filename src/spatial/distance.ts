@@ -73,10 +73,13 @@ export function metersToCellEdge(point: LatLng, prefix: CellPrefix): number {
   const bounds = boundsOf(prefix);
   const { south, west, north, east } = bounds;
   if (point.lat < south || point.lat > north || point.lng < west || point.lng > east) return 0;
-  let nearest = Math.min(metersToMeridian(point, west, bounds), metersToMeridian(point, east, bounds));
-  // A pole is not a border of its own: it is where the two side borders meet, and they have been measured.
-  if (south > -90) nearest = Math.min(nearest, (point.lat - south) * METERS_PER_DEGREE);
-  if (north < 90) nearest = Math.min(nearest, (north - point.lat) * METERS_PER_DEGREE);
+  // A pole is not a border, but it is the end of both sides, so counting it as one changes nothing.
+  const nearest = Math.min(
+    (point.lat - south) * METERS_PER_DEGREE,
+    (north - point.lat) * METERS_PER_DEGREE,
+    metersToMeridian(point, west, bounds),
+    metersToMeridian(point, east, bounds),
+  );
   return Math.max(0, nearest - ROUNDING_METERS);
 }
 

@@ -127,14 +127,12 @@ function rowBits(bits: number): number {
   return bits >>> 1;
 }
 
-/** The estimate may be one off at a border because of rounding; the borders themselves are exact, so they decide. */
+/** Just below a border the division may round up to it; never the other way, since rounding keeps order. */
 function intervalOf(value: number, origin: number, span: number, bits: number): number {
   const count = 2 ** bits;
   const size = span / count;
-  let index = Math.min(count - 1, Math.floor((value - origin) / size));
-  if (value < origin + index * size) index--;
-  else if (index < count - 1 && value >= origin + (index + 1) * size) index++;
-  return index;
+  const index = Math.min(count - 1, Math.floor((value - origin) / size));
+  return value < origin + index * size ? index - 1 : index;
 }
 
 function textOf({ column, row, bits }: GridCell): CellPrefix {

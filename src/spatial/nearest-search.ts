@@ -61,6 +61,8 @@ export class NearestSearch {
   #out = NO_RESULT;
   #cosLat = 1;
   #found = 0;
+  #cells = 0;
+  /** Cells and entries met on lists. */
   #work = 0;
   #budget = 0;
   #haversineBound = 0;
@@ -96,6 +98,7 @@ export class NearestSearch {
 
   #restart(): void {
     this.#found = 0;
+    this.#cells = 0;
     this.#work = 0;
     this.#tighten(this.#query.maxMeters);
   }
@@ -181,9 +184,11 @@ export class NearestSearch {
     const { lat: queryLat, lng: queryLng, requiredTraits, nowMs } = this.#query;
     const queryCosLat = this.#cosLat;
     const required = requiredTraits | 0;
-    let met = to - from + 1;
+    const count = to - from + 1;
+    this.#cells += count;
     // Only cells can be too many: a crowd must be looked at in any case, and starting anew would do it twice.
-    if (met > this.#budget) return false;
+    if (this.#cells > this.#budget) return false;
+    let met = count;
     for (let at = from; at <= to; at++) {
       const column = at < 0 ? at + columns : at >= columns ? at - columns : at;
       const wanted = row * CELL_STRIDE + column;

@@ -15,8 +15,8 @@ export interface SupplyIndexOptions {
 
 /** Measured on real pickups with 1,000 to 100,000 entries; `bench/index.bench.ts` prints the neighbours of this value. */
 const DEFAULT_CELL_METERS = 150;
-/** Less favours rare filters in a city, more favours open country; between 8 and 16 both are within a factor of two. */
-const COARSE_RATIO = 10;
+/** Half as much is a little better for rare filters in a city and twice as slow in open country. */
+const COARSE_RATIO = 16;
 /** More than one object can serve. A larger slot is a bug of the caller and would take gigabytes. */
 const MAX_SLOTS = 1 << 22;
 export class SupplyIndex {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { LatLng } from "../../../src/domain/place.ts";
 import { haversineMeters } from "../../../src/spatial/distance.ts";
 import { createNearestResult, type NearestQuery, SupplyIndex } from "../../../src/spatial/supply-index.ts";
-import { degrees, place, readVectors, wrapLng } from "./worlds.ts";
+import { degrees, readVectors, scatter, wrapLng } from "./worlds.ts";
 
 interface Entry extends LatLng {
   readonly expiresAtMs: number;
@@ -43,26 +43,6 @@ function standing(lat: number, lng: number): Entry {
   return { lat, lng, expiresAtMs: 2_000, traits: 0, rating: 5, seats: 4 };
 }
 
-/** Points scattered around a centre at one scale, from a parking lot to a continent, over the seam and the poles. */
-const scatter = fc
-  .record({
-    centre: fc.oneof(place, fc.constant({ lat: 40.75, lng: -73.98 })),
-    spread: fc.constantFrom(0, 0.0002, 0.02, 0.3, 10, 180),
-    seed: fc.integer(),
-  })
-  .map(({ centre, spread, seed }) => {
-    let state = seed;
-    const next = (): number => {
-      state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
-      return (state >>> 0) / 2 ** 32;
-    };
-    const coordinate = (): LatLng => ({
-      lat: Math.max(-90, Math.min(90, centre.lat + (next() - 0.5) * spread)),
-      lng: wrapLng(centre.lng + (next() - 0.5) * Math.min(359, spread * 1.5)),
-    });
-    return { next, coordinate };
-  });
-
 const filters = fc.record({
   limit: fc.integer({ min: 1, max: 25 }),
   maxMeters: fc.oneof(fc.constantFrom(1e9, 0), fc.double({ min: 0, max: 50_000, noNaN: true }), degrees(0, 2.1e7)),
@@ -83,6 +63,11 @@ describe("nearest", () => {
         ({ next, coordinate }, count, cellMeters, queries) => {
           const index = new SupplyIndex({ cellMeters });
           const entries = new Map<number, Entry>();
+          // One very large slot makes a scan of everything so dear that the grid must find the answer alone.
+          if (next() < 0.5) {
+            entries.set(30_000, { ...standing(0, 0), traits: 0xffffffff });
+            put(index, 30_000, entries.get(30_000)!);
+          }
           for (let step = 0; step < count; step++) {
             const slot = Math.floor(next() * count);
             const entry = {
@@ -102,7 +87,12 @@ describe("nearest", () => {
                 entries.delete(slot);
                 continue;
               }
-              const moved = { ...entries.get(slot)!, ...coordinate(), expiresAtMs: 1_500 };
+              const before = entries.get(slot)!;
+              const nudged = {
+                lat: Math.min(90, before.lat + next() * 4e-4),
+                lng: wrapLng(before.lng + next() * 4e-4),
+              };
+              const moved = { ...before, ...(next() < 0.5 ? nudged : coordinate()), expiresAtMs: 1_500 };
               entries.set(slot, moved);
               index.move(slot, moved.lat, moved.lng, moved.expiresAtMs);
             }
@@ -135,6 +125,27 @@ describe("nearest", () => {
     expect(fiji![1]).toBeCloseTo(212.7, 0);
     const [arctic] = nearest(index, { ...ANYONE, lat: 89.999, lng: -10, limit: 1, maxMeters: 300 });
     expect(arctic).toEqual([2_001, expect.closeTo(222.39, 1)]);
+  });
+
+  test("over the pole, an entry on any meridian is found by the grid alone", () => {
+    for (let lng = -180; lng <= 180; lng += 15) {
+      const index = new SupplyIndex({ cellMeters: 1_000 });
+      put(index, 60_000, standing(0, 0));
+      put(index, 0, standing(89.95, lng));
+      const query = { ...ANYONE, lat: 89.9, lng: 100, limit: 1 };
+      expect(nearest(index, query), `lng ${lng}`).toEqual([[0, haversineMeters(query, { lat: 89.95, lng })]]);
+    }
+  });
+
+  test("a step that changes the coarse cell but not the fine one is noticed", () => {
+    const index = new SupplyIndex({ cellMeters: 1_000 });
+    put(index, 60_000, standing(0, 0));
+    put(index, 0, standing(40.1425, -74));
+    // Coarse rows meet at 40 1/7 degrees, fine ones at 40 15/111 and 40 16/111.
+    index.move(0, 40.1435, -74, 2_000);
+    const query = { ...ANYONE, lat: 40.25, lng: -74, limit: 5 };
+    const meters = haversineMeters(query, { lat: 40.1435, lng: -74 });
+    expect(nearest(index, { ...query, maxMeters: meters })).toEqual([[0, meters]]);
   });
 
   test("maxMeters is inclusive, and an entry is gone at its expiry time, not after it", () => {
