@@ -1,39 +1,16 @@
 /**
  * The supply index on its own: moves and k-nearest queries, beside a static tree that is rebuilt once per simulated
- * second and beside brute force, in the same run on the same fleet. `node bench/index.bench.ts [--json FILE]`.
+ * second and beside brute force, in the same run on the same fleet. `node bench/index.bench.ts [--quick] [--json FILE]`.
  *
  * Drivers stand at real pickups where the data is present (KERB_DATA), else at generated clusters. Each moves 32 m per
  * fix (8 m/s, a fix every 4 s). A query asks for a vehicle class (70, 20, 8 or 2 % of the fleet) of whom 60 % are free.
  */
-import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { gunzipSync } from "node:zlib";
-import { createRandom, type Random } from "../sim/random.ts";
+import { createRandom } from "../sim/random.ts";
 import { destinationPoint } from "../src/spatial/distance.ts";
-import { type Ask, ENGINES, type Engine, type EngineOf, type Fleet, kerbEngine } from "./index-engines.ts";
-import {
-  describeMachine,
-  formatNumber,
-  formatSpread,
-  jsonFileArgument,
-  printTable,
-  quantile,
-  type Spread,
-  spreadOf,
-  timeMs,
-  writeJson,
-} from "./measure.ts";
-
-interface Place {
-  readonly lat: number;
-  readonly lng: number;
-}
-
-interface Workload {
-  readonly fleet: Fleet;
-  readonly moves: { readonly slot: number; readonly lat: number; readonly lng: number }[];
-  readonly asks: readonly Ask[];
-}
+import { createWorkload, loadPickups, type Place, SEED, type Workload } from "./city-workload.ts";
+import { type Ask, ENGINES, type Engine, type EngineOf, kerbEngine } from "./index-engines.ts";
+import { formatNumber, formatSpread, quantile, type Spread, spreadOf, timeMs } from "./measure.ts";
+import { createReporter, type Reporter, readOptions } from "./report.ts";
 
 interface Figures {
   readonly engine: string;
@@ -51,76 +28,8 @@ interface QueryFigures {
   readonly p99Us: Spread;
 }
 
-const SEED = 20140401;
-const REPETITIONS = 5;
-const FREE = 1;
-/** Trait bit of a class, and the share of the fleet that has it. */
-const CLASSES = [
-  [2, 0.7],
-  [4, 0.9],
-  [8, 0.98],
-  [16, 1],
-] as const;
-
-function loadPickups(): { source: string; places: Place[] } {
-  const folder = process.env.KERB_DATA ?? fileURLToPath(new URL("../../shared/data", import.meta.url));
-  const files = ["04", "05", "06"].map((month) => `${folder}/nyc-uber-2014-${month}.csv.gz`).filter(existsSync);
-  const places: Place[] = [];
-  for (const file of files) {
-    for (const row of gunzipSync(readFileSync(file)).toString("utf8").split("\n").slice(1)) {
-      const [, lat, lng] = row.split(",").map(Number);
-      // The city's box: the source holds a few pickups in the sea and in other states.
-      if (lat! > 40.5 && lat! < 41 && lng! > -74.3 && lng! < -73.6) places.push({ lat: lat!, lng: lng! });
-    }
-  }
-  if (places.length > 0) return { source: `${places.length} real pickups, New York 2014`, places };
-  console.log(`skipped: real pickups not found in ${folder}; using generated clusters`);
-  const random = createRandom(SEED).fork("clusters");
-  const centres = Array.from({ length: 40 }, () => ({
-    lat: 40.6 + random.next() * 0.3,
-    lng: -74.1 + random.next() * 0.3,
-  }));
-  const generated = Array.from({ length: 200_000 }, () =>
-    destinationPoint(random.pick(centres), random.next() * 360, random.exponential(1_500)),
-  );
-  return { source: "generated clusters", places: generated };
-}
-
-/** The source is rounded to 11 m, so many pickups coincide; drivers do not stand inside each other. */
-function near(place: Place, random: Random): Place {
-  return { lat: place.lat + (random.next() - 0.5) * 4e-4, lng: place.lng + (random.next() - 0.5) * 4e-4 };
-}
-
-function classOf(random: Random): number {
-  const draw = random.next();
-  return CLASSES.find(([, upTo]) => draw < upTo)![0];
-}
-
-function createWorkload(places: readonly Place[], entries: number, moveCount: number, askCount: number): Workload {
-  const random = createRandom(SEED).fork(entries);
-  const at = Array.from({ length: entries }, () => near(random.pick(places), random));
-  const courses = at.map(() => random.next() * 360);
-  const fleet: Fleet = {
-    lat: Float64Array.from(at, ({ lat }) => lat),
-    lng: Float64Array.from(at, ({ lng }) => lng),
-    traits: Uint32Array.from(at, () => classOf(random) | (random.next() < 0.6 ? FREE : 0)),
-    rating: Float64Array.from(at, () => 4 + random.next()),
-  };
-  const moves = Array.from({ length: moveCount }, () => {
-    const slot = random.int(entries);
-    courses[slot]! += random.normal() * 15;
-    at[slot] = destinationPoint(at[slot]!, courses[slot]!, 32);
-    return { slot, ...at[slot]! };
-  });
-  const asks = Array.from({ length: askCount }, () => ({
-    ...near(random.pick(places), random),
-    limit: 10,
-    requiredTraits: classOf(random) | FREE,
-    minimumRating: 4.2,
-  }));
-  return { fleet, moves, asks };
-}
-
+const { json, quick } = readOptions({});
+const REPETITIONS = quick ? 1 : 5;
 function measureQueries(engine: Engine, asks: readonly Ask[], limit: number): QueryFigures {
   const limited = asks.map((ask) => ({ ...ask, limit }));
   const p50: number[] = [];
@@ -239,14 +148,8 @@ function runAgainstPeers(places: readonly Place[]): Figures[] {
   return figures;
 }
 
-function main(): void {
-  const jsonFile = jsonFileArgument();
-  const { source, places } = loadPickups();
-  const machine = describeMachine();
-  console.log(`supply index: ${source}; seed ${SEED}; ${REPETITIONS} repetitions, median (least-most)\n${machine}`);
-
-  const peers = runAgainstPeers(places);
-  printTable(
+function reportPeers(reporter: Reporter, places: readonly Place[]): void {
+  reporter.table(
     "moves and queries, all engines agreeing on every answer",
     [
       "engine",
@@ -259,7 +162,7 @@ function main(): void {
       "k=20 p99 us",
       "M mixed op/s",
     ],
-    peers.map((row) => [
+    runAgainstPeers(places).map((row) => [
       row.engine,
       row.entries.toLocaleString("en-US"),
       formatNumber(row.movesPerSecond.median / 1e6),
@@ -271,36 +174,38 @@ function main(): void {
       formatNumber(row.mixedPerSecond.median / 1e6),
     ]),
   );
+}
 
-  const city = createWorkload(places, 10_000, 0, 1_000);
-  const hard = hardCases(city).map(([name, workload]) => {
-    const kerb = ENGINES.kerb(workload.fleet);
-    const brute = ENGINES.brute(workload.fleet);
-    requireAgreement(brute, kerb, workload.asks);
-    const bruteFigures = measureQueries(brute, workload.asks.slice(0, 100), 20);
-    return { name, kerb: measureQueries(kerb, workload.asks, 20), brute: bruteFigures };
+function reportHardCases(reporter: Reporter, city: Workload): void {
+  const rows = hardCases(city).map(([name, { fleet, asks }]) => {
+    const kerb = ENGINES.kerb(fleet);
+    const brute = ENGINES.brute(fleet);
+    requireAgreement(brute, kerb, asks);
+    const slow = measureQueries(brute, asks.slice(0, 100), 20);
+    const { p50Us, p99Us } = measureQueries(kerb, asks, 20);
+    return [name, formatSpread(p50Us), formatSpread(p99Us), formatNumber(slow.p50Us.median)];
   });
-  printTable(
-    "hard cases: 10,000 entries, k=20, microseconds",
-    ["case", "kerb p50", "kerb p99", "brute p50"],
-    hard.map(({ name, kerb, brute }) => [
-      name,
-      formatSpread(kerb.p50Us),
-      formatSpread(kerb.p99Us),
-      formatNumber(brute.p50Us.median),
-    ]),
-  );
+  reporter.table("hard cases: 10,000 entries, k=20, microseconds", ["case", "kerb p50", "kerb p99", "brute p50"], rows);
+}
 
-  const cells = [100, 150, 200, 300, 450, 700].map((cellMeters) => ({
-    cellMeters,
-    figures: measureQueries(kerbEngine(city.fleet, cellMeters), city.asks, 10),
-  }));
-  printTable(
-    "cell size: 10,000 entries in the city, k=10, microseconds",
-    ["cell meters", "p50", "p99"],
-    cells.map(({ cellMeters, figures }) => [`${cellMeters}`, formatSpread(figures.p50Us), formatSpread(figures.p99Us)]),
-  );
-  if (jsonFile !== undefined) writeJson(jsonFile, { source, seed: SEED, machine, peers, hard, cells });
+function reportCellSizes(reporter: Reporter, { fleet, asks }: Workload): void {
+  const rows = [100, 150, 200, 300, 450, 700].map((cellMeters) => {
+    const { p50Us, p99Us } = measureQueries(kerbEngine(fleet, cellMeters), asks, 10);
+    return [`${cellMeters}`, formatSpread(p50Us), formatSpread(p99Us)];
+  });
+  reporter.table("cell size: 10,000 entries in the city, k=10, microseconds", ["cell meters", "p50", "p99"], rows);
+}
+
+function main(): void {
+  const reporter = createReporter("index", SEED, json);
+  const { source, places } = loadPickups();
+  reporter.note(`Drivers and requests at ${source}.`);
+  reporter.note(`${REPETITIONS} repetitions after a warm-up; median (least-most), or the median alone.`);
+  reportPeers(reporter, places);
+  const city = createWorkload(places, 10_000, 0, 1_000);
+  reportHardCases(reporter, city);
+  reportCellSizes(reporter, city);
+  reporter.end();
 }
 
 main();
