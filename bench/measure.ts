@@ -1,7 +1,4 @@
-/** What every benchmark needs: order statistics that travel with their spread, a table, the machine, a JSON report. */
-import { writeFileSync } from "node:fs";
-import { cpus, loadavg } from "node:os";
-import { parseArgs } from "node:util";
+/** Order statistics that travel with their spread, and how they are written. The report they go into is report.ts. */
 
 /** The middle of several repetitions and how far they lay apart. */
 export interface Spread {
@@ -34,34 +31,13 @@ export function formatSpread({ median, least, most }: Spread): string {
 }
 
 export function formatNumber(value: number): string {
-  if (value !== 0 && Math.abs(value) < 0.001) return value.toExponential(1);
+  if (value === 0) return "0";
+  if (Math.abs(value) < 0.001) return value.toExponential(1);
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.max(Math.abs(value), 0.001))));
   return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-/** First column to the left, the others to the right, as numbers want to stand. */
-export function printTable(title: string, head: readonly string[], rows: readonly (readonly string[])[]): void {
-  const widths = head.map((name, column) => Math.max(name.length, ...rows.map((row) => (row[column] ?? "").length)));
-  const line = (cells: readonly string[]): string =>
-    cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join("  ");
-  console.log(`\n${title}`);
-  console.log(line(head));
-  console.log(widths.map((width) => "-".repeat(width)).join("  "));
-  for (const row of rows) console.log(line(row));
-}
-
-/** Where the figures were made. The load average tells a reader whether the machine was busy with something else. */
-export function describeMachine(): string {
-  const processors = cpus();
-  const model = processors[0]?.model.trim() ?? "unknown processor";
-  return `${processors.length} x ${model}, Node ${process.version}, load ${loadavg()[0]!.toFixed(1)}`;
-}
-
-/** The FILE of `--json FILE`, if given. Any other argument is refused. */
-export function jsonFileArgument(): string | undefined {
-  return parseArgs({ options: { json: { type: "string" } } }).values.json;
-}
-
-export function writeJson(file: string, figures: unknown): void {
-  writeFileSync(file, `${JSON.stringify(figures, null, 2)}\n`);
+/** "3.1x": how many times `of` goes into `value`, medians of both. */
+export function formatRatio(value: number, of: number): string {
+  return of === 0 ? "" : `${formatNumber(value / of)}x`;
 }
