@@ -47,8 +47,13 @@ export class DriverSockets {
     }
   }
 
+  /** The newer of a driver's two sockets stays. The other is closed here: from now on its epoch finds no socket. */
   bind(driverId: DriverId, epoch: number, socket: WebSocket): void {
-    this.#live.set(driverId, { epoch, socket });
+    const known = this.#live.get(driverId);
+    const newer = known === undefined || known.epoch < epoch;
+    const older = newer ? known?.socket : socket;
+    if (newer) this.#live.set(driverId, { epoch, socket });
+    if (older !== undefined) close(older, CLOSE.superseded, "a newer connection took over");
   }
 
   tell(driverId: DriverId, epoch: number, notice: DriverNotice): void {

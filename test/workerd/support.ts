@@ -49,9 +49,11 @@ export interface Call {
   readonly headers?: Record<string, string>;
   /** Sent as JSON, unless it is text already. */
   readonly body?: unknown;
+  /** A body of unannounced length. */
+  readonly stream?: ReadableStream<Uint8Array>;
 }
 
-export function call(path: string, { method, token, headers = {}, body }: Call = {}): Promise<Response> {
+export function call(path: string, { method, token, headers = {}, body, stream }: Call = {}): Promise<Response> {
   return exports.default.fetch(`${ORIGIN}${path}`, {
     method: method ?? (body === undefined ? "GET" : "POST"),
     headers: {
@@ -59,6 +61,7 @@ export function call(path: string, { method, token, headers = {}, body }: Call =
       ...(body !== undefined && { "content-type": "application/json" }),
       ...headers,
     },
+    ...(stream !== undefined && { body: stream, duplex: "half" }),
     ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
   });
 }
