@@ -148,8 +148,9 @@ let running = false;
 const waiting: (() => void)[] = [];
 
 /**
- * Calls into the runtime never overlap: it saves and restores one stack pointer around awaits. They take microtasks
- * only, so whoever waits here belongs to the same event as whoever runs, and no object waits for another.
+ * A precaution: the runtime moves one stack pointer around its awaits and promises nothing about calls that overlap,
+ * nor about a release in the middle of a run. Calls take microtasks only, so whoever waits here belongs to the same
+ * event as whoever runs, and no object waits for another.
  */
 async function oneAtATime<T>(call: () => Promise<T>): Promise<T> {
   while (running) await new Promise<void>((resolve) => waiting.push(resolve));
@@ -164,23 +165,20 @@ async function oneAtATime<T>(call: () => Promise<T>): Promise<T> {
 
 /** Any few bytes: they stand for the compiled module until the runtime asks to instantiate them. */
 const PLACEHOLDER = new Uint8Array([0x6b, 0x65, 0x72, 0x62]);
-let booted = false;
 
 /**
- * workerd compiles no WebAssembly from bytes, but an imported module is compiled already. The runtime instantiates once
- * per isolate, during the first session; only then, and only for the placeholder, the compiled module is handed over.
+ * workerd compiles no WebAssembly from bytes, but an imported module is compiled already. The runtime instantiates
+ * once per isolate, inside the first session it is asked for, even one whose model is broken. Only while a session is
+ * made, and only for the placeholder, the compiled module is handed over.
  */
 async function createSession(bytes: Uint8Array): Promise<ort.InferenceSession> {
   const options = { executionProviders: ["wasm"], graphOptimizationLevel: "all" } as const;
-  if (booted) return ort.InferenceSession.create(bytes, options);
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.proxy = false;
   ort.env.wasm.wasmBinary = PLACEHOLDER;
   const original = WebAssembly.instantiate;
   const instantiate = async (source: unknown, imports?: WebAssembly.Imports): Promise<unknown> => {
     if (!isPlaceholder(source)) return Reflect.apply(original, WebAssembly, [source, imports]);
-    // From here on the runtime is there, even if the model that woke it turns out to be broken.
-    booted = true;
     return { module: ortWasm, instance: new WebAssembly.Instance(ortWasm, imports) };
   };
   Object.assign(WebAssembly, { instantiate });

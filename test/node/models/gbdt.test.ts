@@ -41,6 +41,9 @@ describe("bins", () => {
   test("two neighbouring floats are told apart, and one value alone has no edge", () => {
     const pair = Float32Array.of(1, 1 + 2 ** -23, 1, 1 + 2 ** -23);
     expect([...binRows(pair, 4, 1).bins]).toEqual([0, 1, 0, 1]);
+    // Midway between these two is a tie that rounds up, onto the larger.
+    const odd = Float32Array.of(1 + 2 ** -23, 1 + 2 ** -22);
+    expect([...binRows(odd, 2, 1).bins]).toEqual([0, 1]);
     expect(binRows(new Float32Array(50).fill(3), 50, 1).edges[0]).toHaveLength(0);
   });
 });
@@ -85,15 +88,18 @@ describe("boosting", () => {
     expect(steps(1)).not.toContain(-1);
   });
 
-  test("monotone in one feature whatever the others are", () => {
+  test.each([
+    [0, 1],
+    [1, -1],
+  ] as const)("stays so whatever the other features are: feature %d, direction %d", (bound, direction) => {
     const { rows, labels } = noisyRows(800, createRandom(4));
-    const monotone = Array.from({ length: FEATURE_COUNT }, (_, feature) => (feature === 1 ? -1 : 0) as -1 | 0);
+    const monotone = Array.from({ length: FEATURE_COUNT }, (_, feature) => (feature === bound ? direction : 0));
     const model = trainTrees(rows, labels, FEATURE_COUNT, { ...SMALL_BOOST, trees: 30, monotone });
     for (let row = 0; row < 200; row++) {
       const walk = new Float32Array(60 * FEATURE_COUNT);
       for (let step = 0; step < 60; step++) {
         walk.set(rows.subarray(row * FEATURE_COUNT, (row + 1) * FEATURE_COUNT), step * FEATURE_COUNT);
-        walk[step * FEATURE_COUNT + 1] = step - 30;
+        walk[step * FEATURE_COUNT + bound] = (30 - step) * direction;
       }
       const margins = treeMargins(model, walk, 60);
       expect(margins).toEqual(margins.toSorted().reverse());

@@ -63,6 +63,14 @@ describe("labelled offers", () => {
   });
 
   test("are split by time with whole requests: nothing judged began before anything trained on", () => {
+    const wave = (requestId: number, at: number) => ({ ...decisions[0]!, requestId, at });
+    // The second wave of request 3 is later than the first request that is judged.
+    const byHand = [wave(1, 10), wave(2, 20), wave(3, 30), wave(4, 40), wave(3, 50), wave(4, 60)];
+    expect(splitByTime(byHand).map((side) => side.map((d) => d.at))).toEqual([
+      [10, 20, 30, 50],
+      [40, 60],
+    ]);
+
     const [earlier, later] = splitByTime(decisions);
     expect(earlier.length + later.length).toBe(decisions.length);
     const ids = new Set(earlier.map((decision) => decision.requestId));
