@@ -13,7 +13,7 @@ import { trackRide } from "./tracking.ts";
 
 export function attachDriver(turn: Turn, command: CommandOf<"driver.attached">): void {
   const { driverId, epoch, profile, stats, available, holding } = command;
-  const { supply, setting, timers } = turn.shard;
+  const { supply, setting, timers, departed } = turn.shard;
   const old = supply.sessions.get(driverId);
   if (old !== undefined && old.epoch >= epoch) {
     // Two sockets were opened at once and their attaches overtook each other: the lock has already said who is newer.
@@ -21,8 +21,10 @@ export function attachDriver(turn: Turn, command: CommandOf<"driver.attached">):
     return;
   }
   if (old !== undefined) turn.effects.push({ type: "close", driverId, epoch: old.epoch, why: "superseded" });
+  departed.delete(driverId);
   timers.clear("driver.return", driverId);
-  const fix = old?.fix ?? null;
+  // Where he is holds good; how far his other device had counted does not, and would make his next fixes repeats.
+  const fix = old?.fix ? { ...old.fix, seq: -1 } : null;
   const held = heldBy(holding);
   const memory = { epoch, profile, stats, available, fix, idleSince: old?.idleSince ?? turn.now, held };
   const session = supply.add(driverId, memory, turn.now);

@@ -32,11 +32,16 @@ export function offerCard({ setting }: ShardState, ride: Ride, offer: OfferedOff
   };
 }
 
+/**
+ * The ride as the driver of this offer sees it. One that left him and went on to somebody else is for him still what it
+ * was when it left, looking for a driver: its new state would tell his app that the ride is his again.
+ */
 export function driverRide({ setting }: ShardState, ride: Ride, offerId: OfferId): DriverRide {
+  const anothers = "offerId" in ride && ride.offerId !== offerId;
   return {
     offerId,
     rideId: ride.id,
-    state: ride.state,
+    state: anothers ? "matching" : ride.state,
     version: ride.version,
     pickup: ride.request.pickup,
     dropoff: ride.request.dropoff,

@@ -51,8 +51,9 @@ export class Outbox {
     }
   }
 
-  /** When `take` will next have something; null when nothing waits. */
+  /** When `take` will next have something; null when nothing waits, or waits only for the batch on its way to settle. */
   nextDueAt(): EpochMs | null {
+    if (this.#sending) return null;
     let next: EpochMs | null = null;
     for (const { dueAt } of this.#waiting.values()) if (next === null || dueAt < next) next = dueAt;
     return next;
