@@ -1,0 +1,183 @@
+import { describe, expect, test } from "vitest";
+import { NEW_DRIVER_STATS } from "../../../src/domain/driver.ts";
+import type { OfferId } from "../../../src/domain/ride.ts";
+import {
+  applyToLock,
+  type LockAnswer,
+  type LockCommand,
+  type LockState,
+  NEW_LOCK,
+  nextStats,
+} from "../../../src/matching/driver-lock.ts";
+import { ELSEWHERE, HERE, START } from "./shard-kit.ts";
+
+const offer = (name: string) => name as OfferId;
+const attach = (ticketId: string, shard = HERE): LockCommand => ({
+  type: "attach",
+  shard,
+  ticketId,
+  ticketExpiresAt: START + 30_000,
+});
+const reserve = (seq: number, shard = HERE): LockCommand => ({
+  type: "reserve",
+  offerId: offer(`${shard}#${seq}`),
+  seq,
+  shard,
+});
+const release = (seq: number, shard = HERE, outcome: "accepted" | "declined" | "none" = "none"): LockCommand => ({
+  type: "release",
+  offerId: offer(`${shard}#${seq}`),
+  seq,
+  shard,
+  outcome,
+});
+
+/** A lock and what it answered, command by command. */
+function run(commands: readonly LockCommand[], from: LockState = NEW_LOCK, now = START) {
+  const answers: LockAnswer[] = [];
+  let state = from;
+  for (const command of commands) {
+    const step = applyToLock(state, now, command);
+    state = step.state;
+    answers.push(step.answer);
+  }
+  return { state, answers, types: answers.map(({ type }) => type) };
+}
+
+describe("reserving", () => {
+  test("[K1] holds a free driver who has a socket, and says where that is", () => {
+    const { state, answers } = run([attach("t1"), reserve(1)]);
+    expect(answers[1]).toEqual({ type: "reserved", session: { shard: HERE, epoch: 1 } });
+    expect(state.holder).toEqual({ offerId: offer(`${HERE}#1`), seq: 1, shard: HERE, since: START });
+  });
+
+  test("[K1] [S2] a driver who is held is busy for everybody else, and offline without a socket", () => {
+    expect(run([attach("t1"), reserve(1), reserve(1, ELSEWHERE), reserve(2)]).types).toEqual([
+      "attached",
+      "reserved",
+      "busy",
+      "busy",
+    ]);
+    expect(run([reserve(1)]).types).toEqual(["offline"]);
+  });
+
+  test("[K1] said again hears the same, though the fence has passed it and though the socket is gone", () => {
+    const detach: LockCommand = { type: "detach", shard: HERE, epoch: 1 };
+    const { types, state } = run([attach("t1"), reserve(5), release(9), reserve(5), detach, reserve(5)]);
+    expect(types).toEqual(["attached", "reserved", "done", "reserved", "done", "reserved"]);
+    expect(state.fences[HERE]).toBe(9);
+  });
+
+  test("[K2] of a dead offer, come late, is stale, and leaves the driver free", () => {
+    const { types, state } = run([attach("t1"), reserve(3), release(3), reserve(3), reserve(2)]);
+    expect(types).toEqual(["attached", "reserved", "done", "stale", "stale"]);
+    expect(state.holder).toBeNull();
+  });
+
+  test("[K2] every refusal is final: the same offer asked again is stale, and needs no release", () => {
+    const busy = run([attach("t1"), reserve(1), reserve(7, ELSEWHERE), release(1), reserve(7, ELSEWHERE)]);
+    expect(busy.types).toEqual(["attached", "reserved", "busy", "done", "stale"]);
+    const offline = run([reserve(4), attach("t1"), reserve(4)]);
+    expect(offline.types).toEqual(["offline", "attached", "stale"]);
+    for (const { state } of [busy, offline]) expect(state.holder).toBeNull();
+  });
+
+  test("[K2] fences of different shards have nothing to do with each other", () => {
+    const { types } = run([attach("t1"), reserve(9), release(9), reserve(1, ELSEWHERE)]);
+    expect(types.at(-1)).toBe("reserved");
+  });
+});
+
+describe("releasing", () => {
+  test("[K3] frees by offer id alone: a late release of an old offer leaves the new one held", () => {
+    const { state } = run([attach("t1"), reserve(1), release(1), reserve(2), release(1), release(1)]);
+    expect(state.holder?.seq).toBe(2);
+  });
+
+  test("[K3] before the reserve it belongs to makes that reserve stale", () => {
+    expect(run([attach("t1"), release(1), reserve(1)]).types).toEqual(["attached", "done", "stale"]);
+  });
+
+  test("[K3] said again changes nothing", () => {
+    const once = run([attach("t1"), reserve(1), release(1, HERE, "declined")]).state;
+    expect(run([release(1, HERE, "declined")], once).state).toEqual(once);
+  });
+});
+
+describe("attaching", () => {
+  test("[K4] gives each socket a higher epoch and tells which one it replaces", () => {
+    const { answers, state } = run([attach("t1"), attach("t2", ELSEWHERE)]);
+    expect(answers).toEqual([
+      { type: "attached", epoch: 1, previous: null },
+      { type: "attached", epoch: 2, previous: { shard: HERE, epoch: 1 } },
+    ]);
+    expect(state.session).toEqual({ shard: ELSEWHERE, epoch: 2 });
+  });
+
+  test("[K4] [D2] refuses a ticket that was used, for as long as it could be used, and then forgets it", () => {
+    const { state, types } = run([attach("t1"), attach("t1")]);
+    expect(types).toEqual(["attached", "replayed"]);
+    expect(state.epoch).toBe(1);
+    const later = run([attach("t2")], state, START + 30_000).state;
+    expect(Object.keys(later.tickets)).toEqual(["t2"]);
+  });
+
+  test("[K4] [K5] says nothing about what the driver holds: that outlives every socket", () => {
+    const detach: LockCommand = { type: "detach", shard: HERE, epoch: 1 };
+    const { state } = run([attach("t1"), reserve(1), detach, attach("t2", ELSEWHERE)]);
+    expect(state.holder?.seq).toBe(1);
+  });
+
+  test("[K5] [S9] detaching counts only from the newest socket at its own shard", () => {
+    const detach = (epoch: number, shard = HERE): LockCommand => ({ type: "detach", shard, epoch });
+    const { state } = run([attach("t1"), attach("t2"), detach(1), detach(2, ELSEWHERE)]);
+    expect(state.session).toEqual({ shard: HERE, epoch: 2 });
+    expect(run([detach(2)], state).state.session).toBeNull();
+  });
+});
+
+describe("time", () => {
+  const held = run([attach("t1"), reserve(1)]).state;
+  const asked = (verdict: "hold" | "dead" | null): LockCommand => ({
+    type: "asked",
+    offerId: offer(`${HERE}#1`),
+    verdict,
+  });
+
+  test("[K6] frees nobody: it only asks, after 30 s, then after 10, 20, 40 … 300 s, for ever", () => {
+    let state = held;
+    const pauses: number[] = [];
+    for (let i = 0, now = START; i < 8; i++) {
+      const due = state.ask!.at;
+      pauses.push((due - now) / 1_000);
+      now = due;
+      state = applyToLock(state, now, asked(i % 2 === 0 ? "hold" : null)).state;
+    }
+    expect(pauses).toEqual([30, 10, 20, 40, 80, 160, 300, 300]);
+    expect(state.holder?.seq).toBe(1);
+  });
+
+  test("[K6] [L2] a shard that says the offer is dead frees the driver, and the offer can never hold him again", () => {
+    const { state } = run([asked("dead")], held);
+    expect([state.holder, state.ask]).toEqual([null, null]);
+    expect(run([reserve(1)], state).types).toEqual(["stale"]);
+  });
+
+  test("[K6] an answer about an offer that holds no more is ignored", () => {
+    const next = run([release(1), reserve(2)], held).state;
+    expect(run([asked("dead")], next).state.holder?.seq).toBe(2);
+  });
+});
+
+test("[K8] a driver's record moves by a tenth of what he answers, and not at all for what others did", () => {
+  const accepted = nextStats(NEW_DRIVER_STATS, "accepted");
+  expect(accepted).toMatchObject({ offersSeen: 1, declinesInRow: 0 });
+  expect(accepted.acceptRate).toBeCloseTo(0.73, 12);
+  const declined = nextStats(nextStats(accepted, "declined"), "declined");
+  expect(declined).toMatchObject({ offersSeen: 3, declinesInRow: 2 });
+  expect(declined.acceptRate).toBeCloseTo(0.73 * 0.81, 12);
+  expect(nextStats(declined, "none")).toBe(declined);
+  expect(nextStats(declined, "accepted").declinesInRow).toBe(0);
+  const { state } = run([attach("t1"), reserve(1), release(1, HERE, "declined")]);
+  expect(state.stats.declinesInRow).toBe(1);
+});
