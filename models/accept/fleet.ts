@@ -125,12 +125,3 @@ export function observe(driver: FleetDriver, pickup: LatLng, now: EpochMs, rando
     stats: driver.stats,
   };
 }
-
-/** The rule of `DriverStats`: weight 0.1 per answered offer. */
-export function statsAfter(stats: DriverStats, accepted: boolean): DriverStats {
-  return {
-    offersSeen: stats.offersSeen + 1,
-    acceptRate: 0.9 * stats.acceptRate + (accepted ? 0.1 : 0),
-    declinesInRow: accepted ? 0 : stats.declinesInRow + 1,
-  };
-}

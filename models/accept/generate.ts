@@ -7,9 +7,10 @@
 import { acceptChance, answerOffer, createRiderPatience, type OfferView } from "../../sim/behaviour.ts";
 import { createRandom, type Random } from "../../sim/random.ts";
 import { type EpochMs, HOUR_MS, SECOND_MS } from "../../src/domain/time.ts";
+import { nextStats } from "../../src/matching/driver-lock.ts";
 import { FEATURE_COUNT, featureMatrix, localHour, type RankingContext } from "../../src/ranking/feature-view.ts";
 import { bearingDegrees, haversineMeters } from "../../src/spatial/distance.ts";
-import { advance, type City, createFleet, type FleetDriver, observe, placeIn, statsAfter } from "./fleet.ts";
+import { advance, type City, createFleet, type FleetDriver, observe, placeIn } from "./fleet.ts";
 
 /** `null`: overtaken, nobody will ever know. */
 export type OfferLabel = 1 | 0 | null;
@@ -218,7 +219,7 @@ function runWave(
   const closesMs = winner?.knownMs ?? cancelAfterMs;
   const offers = answers.map((a): LoggedOffer => {
     const known = a === winner || a.knownMs < closesMs;
-    if (known) a.choice.driver.stats = statsAfter(a.choice.driver.stats, a === winner);
+    if (known) a.choice.driver.stats = nextStats(a.choice.driver.stats, a === winner ? "accepted" : "declined");
     return { row: a.row, propensity: a.propensity, label: known ? (a === winner ? 1 : 0) : null };
   });
   const candidates = choices.map((choice) => choice.candidate);
