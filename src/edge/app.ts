@@ -80,7 +80,7 @@ export function createApp(config: Config) {
 
 const securityHeaders = createMiddleware<EdgeEnv>(async (c, next) => {
   await next();
-  // Touching the headers of an upgrade turns it into a 500.
+  // An upgrade has no body to protect, and a response that came from an object cannot be changed: that would be a 500.
   if (c.res.webSocket) return;
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.header(name, value);
 });

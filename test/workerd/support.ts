@@ -123,6 +123,7 @@ export async function openSocket(ticket: string): Promise<TestDriver> {
   const response = await upgrade(ticket);
   expect(response.status).toBe(101);
   expect(response.headers.get("sec-websocket-protocol")).toBe(SUBPROTOCOL);
+  expect(response.headers.get("cache-control")).toBeNull();
   const socket = response.webSocket;
   if (socket === null) throw new Error("101 without a socket");
   return listenOn(socket);

@@ -84,6 +84,12 @@ describe("a token", () => {
     expect((await readToken(keys, await signed(change), now)).ok).toBe(false);
   });
 
+  test("that names no key is refused also where there is only one key to try", async () => {
+    const onlyKey = createLocalJWKSet({ keys: [published(ours.publicKey, "new")] });
+    expect((await readToken(onlyKey, await signed(), now)).ok).toBe(true);
+    expect((await readToken(onlyKey, await signed({ header: { kid: undefined } }), now)).ok).toBe(false);
+  });
+
   test.each(["none", "None", "HS256", "ES384"])("whose header says %s is refused without a signature", async (alg) => {
     const claims = { role: "ops", sub: "olga", aud: "kerb", iat: seconds, exp: seconds + 900 };
     expect((await readToken(keys, unsigned({ alg, kid: "new" }, claims), now)).ok).toBe(false);
