@@ -25,6 +25,9 @@ const HELLO_WITHIN_MS = 5_000;
 /** Clients ping every 20 s. */
 const HEARD_WITHIN_MS = 45_000;
 
+/** RFC 6455: a normal closure. */
+const CLIENT_LEFT = 1_000;
+
 export class DispatchShard extends DurableObject<Env> implements DispatchShardApi {
   readonly #name: ShardName;
   readonly #runtime: ShardRuntime;
@@ -133,6 +136,8 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
 
   override webSocketClose(socket: WebSocket): void {
     this.#guard(() => this.#door.closed(socket));
+    // The platform does not answer a close by itself: without this the driver's app waits, then reads it as a failure.
+    socket.close(CLIENT_LEFT);
   }
 
   override webSocketError(socket: WebSocket): void {

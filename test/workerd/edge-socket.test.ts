@@ -130,6 +130,14 @@ describe("on an open socket", () => {
     expect((await socket.closed()).code).toBe(CLOSE.flooded);
   });
 
+  test("a driver who leaves is let go at once", async () => {
+    const socket = await openSocket(await ticketFor("leaver"));
+    socket.say(hello);
+    await socket.hear("welcome");
+    socket.close();
+    expect((await socket.closed()).code).toBe(1_000);
+  });
+
   test("a second device of the same driver takes over, and the first is told not to come back", async () => {
     const first = await driverAt("twin");
     const second = await driverAt("twin");
