@@ -33,6 +33,8 @@ const KINDS = {
 } as const;
 export type ProblemKind = keyof typeof KINDS;
 
+const HISTORY_RETRY_MS = 2_000;
+
 interface Extras {
   readonly detail?: string;
   readonly errors?: ProblemBody["errors"];
@@ -71,6 +73,8 @@ export const refuseError: ErrorHandler<EdgeEnv> = (error) => {
     if (error.status === 415) return problemResponse("media-type");
   }
   logError("request failed", error);
+  // How D1's binding names its failures: history is away, the rest of the house stands.
+  if (error.message.startsWith("D1_")) return problemResponse("unavailable", { retryAfterMs: HISTORY_RETRY_MS });
   return problemResponse("internal");
 };
 

@@ -3,8 +3,7 @@ import type { Market } from "../domain/market.ts";
 import type { LatLng, ShardName } from "../domain/place.ts";
 import type { RideId } from "../domain/ride.ts";
 import { type Config, type Env, marketAt } from "../env.ts";
-import type { Answer } from "../matching/commands.ts";
-import type { DispatchShardApi } from "../protocol/peer.ts";
+import type { Answer, DispatchShardApi } from "../protocol/peer.ts";
 import { centerOfShard, shardAt, shardOfRide } from "../routing/shard-map.ts";
 import { callObject } from "./call.ts";
 

@@ -9,6 +9,9 @@ import type { OfferId, RideId, RideRequest, RiderId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { Answer, FromDriver, NearbyQuery, RatedBy, ReleaseOutcome } from "../matching/commands.ts";
 
+/** The Worker speaks with shards in these words, and knows the core only through them. */
+export type { Answer, RatedBy };
+
 export type Subject =
   | { readonly role: "rider"; readonly riderId: RiderId }
   | { readonly role: "driver"; readonly driverId: DriverId }

@@ -205,6 +205,23 @@ describe("history", () => {
   });
 });
 
+describe("while D1 does not answer", () => {
+  test("rides are asked for, metrics are read, and only history says to come back later", async () => {
+    await env.HISTORY.prepare("ALTER TABLE rides RENAME TO rides_away").run();
+    try {
+      const { id } = await requestRide("dana");
+      const token = await riderToken("dana");
+      expect((await call(`/v1/rides/${id}`, { token })).status).toBe(200);
+      expect((await call("/metrics")).status).toBe(200);
+      const response = await call("/v1/riders/me/rides", { token });
+      expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+      expect((await problemOf(response, 503)).type).toBe("/problems/unavailable");
+    } finally {
+      await env.HISTORY.prepare("ALTER TABLE rides_away RENAME TO rides").run();
+    }
+  });
+});
+
 describe("a page of rides", () => {
   test("follows the page before without a gap or a repeat, newest first", async () => {
     const lives = Array.from({ length: 7 }, (_, number) =>
