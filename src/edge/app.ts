@@ -55,7 +55,7 @@ export async function serve(request: Request, env: Env, context: ExecutionContex
   return app.fetch(request, env, context);
 }
 
-export function createApp(config: Config) {
+function createApp(config: Config) {
   const app = newRoutes();
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
     type: "http",

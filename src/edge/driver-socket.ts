@@ -12,7 +12,7 @@ import { BEARER, bodyOf, jsonOf, newRoutes, refusals } from "./context.ts";
 import { Refusal } from "./problem.ts";
 import { shardServingPlace } from "./shards.ts";
 
-export const SOCKET_PATH = "/v1/driver/socket";
+const SOCKET_PATH = "/v1/driver/socket";
 
 export function driverSocketRoutes(config: Config) {
   const ticket = createRoute({

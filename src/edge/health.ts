@@ -11,7 +11,7 @@ import { jsonOf, newRoutes, refusals } from "./context.ts";
 /** A part that takes longer is as good as down for whoever asks. */
 const PART_BUDGET_MS = 1_000;
 /** The one object that gathers the metrics of all shards. */
-export const FLEET = "fleet";
+const FLEET = "fleet";
 /** The one object that knows the champion. */
 export const ROLLOUT = "global";
 

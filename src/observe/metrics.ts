@@ -7,7 +7,7 @@ import type { ShardName } from "../domain/place.ts";
 import { type EpochMs, MINUTE_MS } from "../domain/time.ts";
 
 /** A shard that has been silent this long has no gauges: its last numbers are no longer true. */
-export const STALE_AFTER_MS = MINUTE_MS;
+const STALE_AFTER_MS = MINUTE_MS;
 
 export interface Report {
   readonly shard: ShardName;

@@ -18,7 +18,7 @@ import {
   type Same,
   WholeField,
 } from "./fields.ts";
-import { decodeLocationFrame } from "./location-frame.ts";
+import { decodeLocationFrame, MAX_FIXES } from "./location-frame.ts";
 import { PROTOCOL_VERSION } from "./version.ts";
 
 /** Longest frame a driver may send: characters of text or bytes. */
@@ -26,8 +26,6 @@ export const MAX_FRAME = 4_096;
 /** Offered first in `Sec-WebSocket-Protocol`; the second item is `ticket.` and the one-time ticket. */
 export const SUBPROTOCOL = "kerb.v1";
 export const TICKET_PREFIX = "ticket.";
-/** Fixes that one frame may carry. */
-export const MAX_FIXES = 20;
 
 /** Why the server ended a socket, and what the client should do about it. */
 export const CLOSE = {

@@ -27,7 +27,7 @@ export const LatLngField = z.strictObject({
   lng: z.number().min(-180).max(180),
 });
 
-export const RIDE_STATES = [
+const RIDE_STATES = [
   "matching",
   "assigned",
   "arrived",

@@ -9,8 +9,8 @@ import type { EpochMs } from "../domain/time.ts";
 import { DriverIdField, ProfileField, pinned, RiderIdField, type Same, WholeField } from "./fields.ts";
 import type { Subject } from "./peer.ts";
 
-export const SESSION_HEADER = "x-kerb-session";
-export const SUBJECT_HEADER = "x-kerb-subject";
+const SESSION_HEADER = "x-kerb-session";
+const SUBJECT_HEADER = "x-kerb-subject";
 
 /** Who is behind a new socket; from the ticket. */
 export interface SocketSession {

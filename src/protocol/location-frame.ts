@@ -11,7 +11,8 @@ import type { WireFix } from "./driver.ts";
 const FORMAT = 1;
 const HEADER_BYTES = 2;
 const FIX_BYTES = 22;
-const MAX_FIXES = 20;
+/** Fixes that one frame may carry, in either form. */
+export const MAX_FIXES = 20;
 const UNKNOWN = 0xffff;
 
 /** The fixes, their numbers not yet judged, or a sentence that says why the bytes are not a frame. */

@@ -28,8 +28,8 @@ export const RolloutBody = z
   .meta({ id: "Rollout" });
 
 /** A model's name in the store, or one of the two that need no store. */
-export const ModelDigest = z.string().regex(/^(?:[0-9a-f]{64}|builtin|heuristic)$/);
-export const ModelVersion = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.@+_-]{0,63}$/);
+const ModelDigest = z.string().regex(/^(?:[0-9a-f]{64}|builtin|heuristic)$/);
+const ModelVersion = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.@+_-]{0,63}$/);
 
 export function isModelDigest(text: string): boolean {
   return ModelDigest.safeParse(text).success;

@@ -73,7 +73,7 @@ export const TicketBody = z
   .meta({ id: "SocketTicket" });
 
 /** The last ride of a page, as creation time and id; opaque to clients. */
-export const PageCursor = z.string().regex(/^\d{1,15}_[0-9b-hjkmnp-z~]{2,20}\.[0-9A-HJKMNP-TV-Z]{26}$/);
+const PageCursor = z.string().regex(/^\d{1,15}_[0-9b-hjkmnp-z~]{2,20}\.[0-9A-HJKMNP-TV-Z]{26}$/);
 
 export const RidePageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(20),

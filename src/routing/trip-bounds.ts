@@ -3,9 +3,9 @@ import type { LatLng } from "../domain/place.ts";
 import { haversineMeters } from "../spatial/distance.ts";
 
 /** A shorter one is a slip of the finger: both places are the same kerb. */
-export const SHORTEST_TRIP_METERS = 50;
+const SHORTEST_TRIP_METERS = 50;
 /** A longer one is a wrong address, and no city driver would take it. */
-export const LONGEST_TRIP_METERS = 300_000;
+const LONGEST_TRIP_METERS = 300_000;
 
 /** Why the trip is refused, in words for the rider; null when it is fine. */
 export function refusalOfTrip(pickup: LatLng, dropoff: LatLng): string | null {
