@@ -33,7 +33,7 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
   readonly #runtime: ShardRuntime;
   readonly #sockets = new DriverSockets();
   readonly #streams = new RiderStreams();
-  readonly #counters = new ShardCounters();
+  readonly #counters = new ShardCounters(() => this.#report());
   readonly #door: DriverDoor;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -131,7 +131,6 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
 
   override async webSocketMessage(socket: WebSocket, frame: string | ArrayBuffer): Promise<void> {
     await this.#guard(() => this.#door.frame(socket, frame));
-    this.#report();
   }
 
   override webSocketClose(socket: WebSocket): void {
@@ -150,7 +149,6 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
       this.#hearPings();
       this.#runtime.tick();
     });
-    this.#report();
   }
 
   /** The platform answers pings without waking the object, so it is asked about those who would be closed for silence. */
@@ -218,9 +216,8 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
   }
 
   #report(): void {
-    const gauges = () => ({ ...this.#runtime.gauges(), streams_open: this.#streams.size });
-    const report = this.#counters.reportDue(this.#name, Date.now(), gauges);
-    if (report === null) return;
+    const gauges = { ...this.#runtime.gauges(), streams_open: this.#streams.size };
+    const report = this.#counters.report(this.#name, Date.now(), gauges);
     const sent = this.env.OPS_FEED.getByName("fleet").report(report);
     this.ctx.waitUntil(Promise.resolve(sent).catch((error) => logError("metrics not reported", error)));
   }

@@ -9,19 +9,25 @@ const REPORT_EVERY_MS = 5_000;
 export class ShardCounters {
   readonly #counters: Record<string, number> = {};
   readonly #incarnation = crypto.randomUUID();
-  #reportedAt: EpochMs = 0;
+  readonly #send: () => void;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+
+  /** `send` is called five seconds after the first count since it was last called: a quiet shard reports nothing. */
+  constructor(send: () => void) {
+    this.#send = send;
+  }
 
   add(name: CounterName, label: string | undefined): void {
     const key = label === undefined ? `kerb_${name}_total` : `kerb_${name}_total{kind="${label}"}`;
     this.#counters[key] = (this.#counters[key] ?? 0) + 1;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      this.#send();
+    }, REPORT_EVERY_MS);
   }
 
-  /** At most one report every five seconds; null in between. */
-  reportDue(shard: ShardName, now: EpochMs, gauges: () => Record<string, number>): ShardReport | null {
-    if (now - this.#reportedAt < REPORT_EVERY_MS) return null;
-    this.#reportedAt = now;
-    const named = Object.entries(gauges()).map(([name, value]) => [`kerb_${name}`, value] as const);
-    const { ...counters } = this.#counters;
-    return { shard, incarnation: this.#incarnation, at: now, counters, gauges: Object.fromEntries(named) };
+  report(shard: ShardName, at: EpochMs, gauges: Record<string, number>): ShardReport {
+    const named = Object.entries(gauges).map(([name, value]) => [`kerb_${name}`, value] as const);
+    return { shard, incarnation: this.#incarnation, at, counters: this.#counters, gauges: Object.fromEntries(named) };
   }
 }
