@@ -8,6 +8,7 @@ import type { ServerProcess } from "./server-process.ts";
 const ARRIVAL_MS = 75_000;
 const LOOK_EVERY_MS = 500;
 const PAGE = 2_000;
+const SNAPSHOT_TRIES = 5;
 
 export interface HistoryRows {
   readonly rides: number;
@@ -39,20 +40,28 @@ export async function waitForHistory(server: ServerProcess, logFile: string): Pr
   }
 }
 
+/** Rows and events of one moment: while more arrive between two reads, it reads again. */
 export async function gatherEvidence(server: ServerProcess, logFile: string, complete: boolean): Promise<Evidence> {
-  const rides = await readPages<RideRow>(
-    server,
-    "SELECT row_number, ride_id, version, state, rider_id, driver_id, body FROM rides",
-  );
-  const events = await readPages<{ body: string }>(server, "SELECT row_number, body FROM ride_events");
-  const [dead] = await server.query<{ count: number }>("SELECT count(*) AS count FROM ride_events_dead");
-  return {
-    records: readHistoryLog(logFile),
-    rides,
-    events: events.map(({ body }) => JSON.parse(body) as RideEvent),
-    buried: dead?.count ?? 0,
-    complete,
-  };
+  for (let attempt = 1; ; attempt++) {
+    const before = await newestRow(server);
+    const rides = await readPages<RideRow>(
+      server,
+      "SELECT row_number, ride_id, version, state, rider_id, driver_id, body FROM rides",
+    );
+    const bodies = await readPages<{ body: string }>(server, "SELECT row_number, body FROM ride_events");
+    const [dead] = await server.query<{ count: number }>("SELECT count(*) AS count FROM ride_events_dead");
+    if (before !== (await newestRow(server)) && attempt < SNAPSHOT_TRIES) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+      continue;
+    }
+    const events = bodies.map(({ body }) => JSON.parse(body) as RideEvent);
+    return { records: readHistoryLog(logFile), rides, events, buried: dead?.count ?? 0, complete };
+  }
+}
+
+/** Every write to history adds an event, so an unchanged count is an unchanged history. */
+async function newestRow(server: ServerProcess): Promise<number> {
+  return (await countRows(server)).events;
 }
 
 function newestTold(records: readonly HistoryRecord[]): Map<string, number> {

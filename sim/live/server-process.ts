@@ -47,7 +47,7 @@ export async function startServer(setting: ServerSetting, hooks: ServerHooks = {
   let stopping = false;
 
   async function launch(fresh: boolean): Promise<void> {
-    const started = fork(SERVER, [], { detached: true, stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    const started = fork(SERVER, [], { detached: true, execArgv: [], stdio: ["ignore", "ignore", "pipe", "ipc"] });
     child = started;
     let ready = false;
     let lastWords = "";

@@ -1,0 +1,80 @@
+/** What the two command-line apps share: reading places and commands, and a prompt that notices do not garble. */
+import { createInterface } from "node:readline";
+import { VEHICLE_TYPES, type VehicleType } from "../src/domain/driver.ts";
+import type { LatLng } from "../src/domain/place.ts";
+
+export const DEFAULT_URL = "http://127.0.0.1:8787";
+
+export class UsageError extends Error {}
+
+/** `40.75,-73.98` to a place. Throws UsageError that names the option. */
+export function readPlace(option: string, text: string): LatLng {
+  const [lat, lng, ...rest] = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  if (rest.length === 0 && Math.abs(lat ?? Number.NaN) <= 90 && Math.abs(lng ?? Number.NaN) <= 180) {
+    return { lat: lat!, lng: lng! };
+  }
+  throw new UsageError(`${option}: expected a place as LAT,LNG such as 40.75,-73.98, got "${text}"`);
+}
+
+export function readVehicle(text: string): VehicleType {
+  const known = VEHICLE_TYPES.find((type) => type === text);
+  if (known) return known;
+  throw new UsageError(`--vehicle: expected one of ${VEHICLE_TYPES.join(", ")}, got "${text}"`);
+}
+
+export interface Command {
+  readonly help: string;
+  readonly run: (argument: string) => void | Promise<void>;
+}
+
+export interface Prompt {
+  /** A line about something that happened, above what is being typed. */
+  say(line: string): void;
+  close(): void;
+}
+
+/** Reads commands line by line, from a person or a pipe. `onEnd` when the input ends. */
+export function openPrompt(commands: Readonly<Record<string, Command>>, onEnd: () => void): Prompt {
+  const terminal = process.stdin.isTTY === true;
+  const lines = createInterface({ input: process.stdin, ...(terminal && { output: process.stdout, prompt: "> " }) });
+
+  function say(line: string): void {
+    if (terminal) process.stdout.write("\r\x1b[K");
+    console.log(line);
+    if (terminal) lines.prompt(true);
+  }
+
+  lines.on("line", (line) => {
+    const [name = "", ...rest] = line.trim().split(/\s+/);
+    const command = commands[name];
+    if (name === "") return lines.prompt();
+    if (!command) {
+      return say(
+        `no command "${name}". ${Object.entries(commands)
+          .map(([key, { help }]) => `${key}: ${help}`)
+          .join("; ")}`,
+      );
+    }
+    Promise.resolve(command.run(rest.join(" "))).catch((error: unknown) => {
+      say(error instanceof Error ? error.message : String(error));
+    });
+  });
+  lines.on("close", () => {
+    // A pipe that was read from keeps the process alive, even when nobody listens any more.
+    process.stdin.destroy();
+    onEnd();
+  });
+  return { say, close: () => lines.close() };
+}
+
+/** Runs the app; words about wrong options go to standard error with code 2, other failures with code 1. */
+export async function runApp(usage: string, app: () => Promise<void>): Promise<void> {
+  try {
+    await app();
+  } catch (error) {
+    const wrongOption = error instanceof UsageError || (error instanceof TypeError && "code" in error);
+    console.error(error instanceof Error ? error.message : String(error));
+    if (wrongOption) console.error(`\n${usage}`);
+    process.exitCode = wrongOption ? 2 : 1;
+  }
+}
