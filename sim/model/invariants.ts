@@ -1,0 +1,90 @@
+/** S1 to S5 of the design, word for word, as questions to one state of the model. */
+import { driverName, has, Message, offerName, Row, rideName, type Scope, type State } from "./state.ts";
+
+export interface Invariant {
+  readonly rule: string;
+  /** What is wrong with this state, in words; null when nothing is. */
+  readonly check: (state: State, scope: Scope) => string | null;
+}
+
+/** At most one winner for a ride. */
+const S1: Invariant = {
+  rule: "S1",
+  check: ({ rides, offers }) => {
+    const ride = rides.findIndex((_, i) => offers.filter((o) => o.ride === i && o.row === Row.won).length > 1);
+    return ride < 0 ? null : `ride ${rideName(ride)} has two drivers`;
+  },
+};
+
+/** A driver has at most one ride, over all shards. */
+const S2: Invariant = {
+  rule: "S2",
+  check: ({ locks, offers }) => {
+    const driver = locks.findIndex((_, i) => offers.filter((o) => o.driver === i && o.row === Row.won).length > 1);
+    return driver < 0 ? null : `driver ${driverName(driver)} has two rides`;
+  },
+};
+
+/** Whoever has a ride is held for it. */
+const S3: Invariant = {
+  rule: "S3",
+  check: (state, scope) => {
+    const { locks, offers } = state;
+    const loose = offers.findIndex((o, i) => o.row === Row.won && locks[o.driver]!.holder !== i);
+    if (loose < 0) return null;
+    const { ride, driver } = offers[loose]!;
+    const name = offerName(state, scope, loose);
+    return `${driverName(driver)} has ride ${rideName(ride)} by ${name}, and his lock does not hold him for it`;
+  },
+};
+
+/** Each WON that was said stands in the log, once. */
+const S4: Invariant = {
+  rule: "S4",
+  check: (state, scope) => {
+    const wrong = state.offers.findIndex((o) => o.logged > 1 || (has(o, Message.won) && o.logged !== 1));
+    if (wrong < 0) return null;
+    return `${offerName(state, scope, wrong)} is ${state.offers[wrong]!.logged} times in the log as assigned`;
+  },
+};
+
+/** Nobody hears both verdicts for one offer. */
+const S5: Invariant = {
+  rule: "S5",
+  check: (state, scope) => {
+    const both = state.offers.findIndex((o) => has(o, Message.won) && has(o, Message.lost));
+    if (both < 0) return null;
+    const { driver } = state.offers[both]!;
+    return `driver ${driverName(driver)} hears both WON and LOST for ${offerName(state, scope, both)}`;
+  },
+};
+
+/**
+ * Lemma 1 and 2, from which S2 follows for open offers too: whoever has been offered a ride is held for it. Asked of the
+ * sound protocols only, where it must hold; a mutation shall be convicted by the harm that people would feel.
+ */
+const LEMMA: Invariant = {
+  rule: "lemma",
+  check: (state, scope) => {
+    const { locks, offers } = state;
+    const loose = offers.findIndex((o, i) => o.row === Row.offered && locks[o.driver]!.holder !== i);
+    return loose < 0 ? null : `${offerName(state, scope, loose)} is offered, and its driver is not held for it`;
+  },
+};
+
+export const SAFETY: readonly Invariant[] = [S1, S2, S3, S4, S5];
+export const SAFETY_AND_LEMMA: readonly Invariant[] = [...SAFETY, LEMMA];
+/** Where drivers have no locks there is nothing for S3 to look at. */
+export const SAFETY_WITHOUT_LOCKS: readonly Invariant[] = [S1, S2, S4, S5];
+
+export function violated(
+  invariants: readonly Invariant[],
+  state: State,
+  scope: Scope,
+): { readonly rule: string; readonly message: string } | null {
+  for (const { rule, check } of invariants) {
+    const message = check(state, scope);
+    if (message !== null) return { rule, message };
+  }
+  return null;
+}

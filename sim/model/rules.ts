@@ -1,0 +1,45 @@
+/** Every rule that the design rests on, as a switch. The product is `KERB`; a mutation turns one or two of them. */
+export interface Rules {
+  /** False: nothing but the ride decides; a driver is simply asked. */
+  readonly driverLock: boolean;
+  /** `shard`: one number for each shard, as in the product. `offer`: exactly the offers known to be dead. */
+  readonly fence: "shard" | "offer" | "none";
+  /** `reserve` of the offer that is held is confirmed before the fence is looked at. */
+  readonly holderBeforeFence: boolean;
+  readonly refusalRaisesFence: boolean;
+  readonly releaseMatches: "offer" | "ride";
+  readonly releaseRetried: boolean;
+  readonly lockAsks: boolean;
+  readonly lockFreesItself: boolean;
+  readonly offerAfterReserve: boolean;
+  readonly intentDurable: boolean;
+  /** False: after a crash the number of a lost intent is given again. */
+  readonly numbersUsedOnce: boolean;
+  readonly assignedOfferKept: boolean;
+  readonly losersDie: boolean;
+  readonly acceptChecksRide: boolean;
+  /** How a repeated accept of a won offer is answered. */
+  readonly repeatedAccept: "won" | "lost" | "won and logged again";
+  /** How a decline that comes after the same driver's accept is answered. */
+  readonly lateDecline: "won" | "lost";
+}
+
+/** The protocol of the product. */
+export const KERB: Rules = {
+  driverLock: true,
+  fence: "shard",
+  holderBeforeFence: true,
+  refusalRaisesFence: true,
+  releaseMatches: "offer",
+  releaseRetried: true,
+  lockAsks: true,
+  lockFreesItself: false,
+  offerAfterReserve: true,
+  intentDurable: true,
+  numbersUsedOnce: true,
+  assignedOfferKept: true,
+  losersDie: true,
+  acceptChecksRide: true,
+  repeatedAccept: "won",
+  lateDecline: "won",
+};

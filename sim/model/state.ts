@@ -1,0 +1,178 @@
+/**
+ * What one state of the explored world is, and how it becomes a short string. Here are only nouns; what may happen next
+ * is in `protocol.ts`.
+ */
+
+/** How large a world is explored. Small, but every pair of things that can meet badly does meet. */
+export interface Scope {
+  /** The shard of each ride. */
+  readonly shardOfRide: readonly number[];
+  readonly drivers: number;
+  /** Offers that each shard may ever make: its attempts, and the bound of the exploration. */
+  readonly offersOfShard: readonly number[];
+  /** Offers that one ride may keep open at once (k). */
+  readonly wave: number;
+  /** An assigned driver may give the ride back, and it looks for a driver again. */
+  readonly redispatch: boolean;
+}
+
+export const Ride = { matching: 0, assigned: 1, over: 2 } as const;
+
+/** `forgotten` is an offer that its shard knows nothing of any more; `none` is a number not given yet. */
+export const Row = { none: 0, intent: 1, offered: 2, won: 3, dead: 4, ended: 5, forgotten: 6 } as const;
+
+/** One bit for each message that an offer can cause. A bit once set stays set: the network forgets nothing. */
+export const Message = {
+  /** Shard to lock, and the two answers. */
+  reserve: 1,
+  reserved: 1 << 1,
+  refused: 1 << 2,
+  /** Shard to driver. */
+  offer: 1 << 3,
+  /** Driver to shard, and the two verdicts. */
+  accept: 1 << 4,
+  decline: 1 << 5,
+  won: 1 << 6,
+  lost: 1 << 7,
+  /** Shard to lock, and its acknowledgement. */
+  release: 1 << 8,
+  released: 1 << 9,
+  /** Lock to shard: is this offer still alive? And the one answer that matters. */
+  question: 1 << 10,
+  dead: 1 << 11,
+} as const;
+
+export interface Offer {
+  row: number;
+  ride: number;
+  driver: number;
+  /** The row says that the lock has acknowledged the release, or never held the offer: nothing is owed. */
+  settled: number;
+  /** How often `ride.assigned` was written to the log for it (S4). */
+  logged: number;
+  /** Every message ever sent about it, as bits of `Message`. */
+  sent: number;
+}
+
+export interface Lock {
+  /** Index of the offer that holds the driver, or `NOBODY`. */
+  holder: number;
+  /** Offers that the fence refuses, one bit each. */
+  fenced: number;
+}
+
+/** Rides, locks and offers by their index; offers in the order of their shards, then of their number. */
+export interface State {
+  readonly rides: number[];
+  readonly locks: Lock[];
+  readonly offers: Offer[];
+}
+
+export const NOBODY = -1;
+export const NO_OFFER = -1;
+const NEW_OFFER: Offer = { row: Row.none, ride: 0, driver: 0, settled: 0, logged: 0, sent: 0 };
+
+/**
+ * Takes one possible step. In `name`, `%o` is the offer, `%r` its ride and `%d` its driver. A step is `fair` when the
+ * servers will take it if nothing else happens: a timer that is set, or a message whose sender would still repeat it.
+ */
+export type Take = (name: string, offer: number, fair: boolean, change: (next: State) => void) => void;
+
+export function initialState({ shardOfRide, drivers, offersOfShard }: Scope): State {
+  return {
+    rides: shardOfRide.map(() => Ride.matching),
+    locks: Array.from({ length: drivers }, () => ({ holder: NOBODY, fenced: 0 })),
+    offers: offersOfShard.flatMap((count) => Array.from({ length: count }, () => ({ ...NEW_OFFER }))),
+  };
+}
+
+export function copyOf({ rides, locks, offers }: State): State {
+  return {
+    rides: rides.slice(),
+    locks: locks.map(({ holder, fenced }) => ({ holder, fenced })),
+    offers: offers.map(({ row, ride, driver, settled, logged, sent }) => ({
+      row,
+      ride,
+      driver,
+      settled,
+      logged,
+      sent,
+    })),
+  };
+}
+
+/** One UTF-16 unit for each ride, one for each lock, two for each offer: a string is the cheapest key of a `Map`. */
+export function encode({ rides, locks, offers }: State): string {
+  const units = rides.slice();
+  for (const { holder, fenced } of locks) units.push((holder + 1) | (fenced << 4));
+  for (const { row, ride, driver, settled, logged, sent } of offers) {
+    units.push(row | (ride << 3) | (driver << 5) | (settled << 7) | (logged << 8), sent);
+  }
+  return String.fromCharCode(...units);
+}
+
+export function decode(key: string, { shardOfRide, drivers, offersOfShard }: Scope): State {
+  let at = 0;
+  const next = () => key.charCodeAt(at++);
+  const rides = shardOfRide.map(next);
+  const locks: Lock[] = [];
+  for (let i = 0; i < drivers; i++) {
+    const word = next();
+    locks.push({ holder: (word & 15) - 1, fenced: word >> 4 });
+  }
+  const offers: Offer[] = [];
+  for (const count of offersOfShard) {
+    for (let i = 0; i < count; i++) {
+      const word = next();
+      const [row, ride, driver] = [word & 7, (word >> 3) & 3, (word >> 5) & 3];
+      offers.push({ row, ride, driver, settled: (word >> 7) & 1, logged: (word >> 8) & 3, sent: next() });
+    }
+  }
+  return { rides, locks, offers };
+}
+
+/** The shard that an offer's number belongs to, and the number. */
+export function numberOf({ offersOfShard }: Scope, offer: number): { readonly shard: number; readonly seq: number } {
+  let first = 0;
+  for (const [shard, count] of offersOfShard.entries()) {
+    if (offer < first + count) return { shard, seq: offer - first + 1 };
+    first += count;
+  }
+  throw new RangeError(`no shard has offer ${offer}`);
+}
+
+export function has({ sent }: Offer, message: number): boolean {
+  return (sent & message) !== 0;
+}
+
+/** An offer that holds its driver or is about to: what `one_live_per_driver` counts. */
+export function isLive({ row }: Offer): boolean {
+  return row === Row.intent || row === Row.offered || row === Row.won;
+}
+
+/** Nothing left to do: every ride is over and every driver is free. */
+export function isClosed({ rides, locks }: State): boolean {
+  return rides.every((ride) => ride === Ride.over) && locks.every(({ holder }) => holder === NOBODY);
+}
+
+export const rideName = (ride: number): string => "AB"[ride] ?? `ride ${ride}`;
+export const driverName = (driver: number): string => "xy"[driver] ?? `driver ${driver}`;
+
+export function offerName(state: State, scope: Scope, offer: number): string {
+  return `${rideName(state.offers[offer]!.ride)}#${numberOf(scope, offer).seq}`;
+}
+
+/** One line: where every ride, offer and lock stands. */
+export function describe(state: State, scope: Scope): string {
+  const name = (offer: number) => offerName(state, scope, offer);
+  const word = (words: Readonly<Record<string, number>>, value: number) =>
+    Object.keys(words).find((key) => words[key] === value)!;
+  const rides = state.rides.map((ride, i) => `ride ${rideName(i)} ${word(Ride, ride)}`);
+  const offers = state.offers.flatMap(({ row, settled }, i) =>
+    row === Row.none ? [] : [`${name(i)} ${word(Row, row)}${settled === 1 ? ", settled" : ""}`],
+  );
+  const locks = state.locks.map(
+    ({ holder }, i) => `lock ${driverName(i)} ${holder === NOBODY ? "free" : `held by ${name(holder)}`}`,
+  );
+  return [...rides, ...offers, ...locks].join(" · ");
+}

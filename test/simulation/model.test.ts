@@ -1,0 +1,176 @@
+/** T1: every state of the assignment protocol, in worlds small enough to try them all (`node sim/model/run.ts`). */
+import { describe, expect, test } from "vitest";
+import { CASES, type Case, exploreCase, verdictOf } from "../../sim/model/cases.ts";
+import { explore } from "../../sim/model/explore.ts";
+import { SAFETY_AND_LEMMA } from "../../sim/model/invariants.ts";
+import { steps } from "../../sim/model/protocol.ts";
+import { KERB } from "../../sim/model/rules.ts";
+import { copyOf, has, initialState, Message, NOBODY, numberOf, Row, type Scope } from "../../sim/model/state.ts";
+import type { ShardName } from "../../src/domain/place.ts";
+import type { OfferId } from "../../src/domain/ride.ts";
+import type { EpochMs } from "../../src/domain/time.ts";
+import { applyToLock, type LockCommand, type LockState, NEW_LOCK } from "../../src/matching/driver-lock.ts";
+
+const casesOf = (kind: Case["kind"]) => CASES.filter((item) => item.kind === kind && !item.long);
+const caseOf = (title: string) => CASES.find((item) => item.title === title)!;
+
+describe("no state of the protocol breaks S1 to S5, and from each the servers alone bring it to an end:", () => {
+  test.each(casesOf("protocol"))("$title", (item) => {
+    const { finding, states } = exploreCase(item);
+    expect(finding).toBeNull();
+    expect(states).toBeGreaterThan(90_000);
+  });
+});
+
+describe("a protocol with this fault is caught:", () => {
+  test.each(casesOf("mutation"))("[$expected] $title", (item) => {
+    const result = exploreCase(item);
+    expect(verdictOf(result)).toBe(item.expected);
+    expect(result.finding!.trace.length).toBeGreaterThan(2);
+    expect(result.finding!.trace).not.toContain("");
+  });
+});
+
+describe("a protocol with one belt less still holds:", () => {
+  test.each(casesOf("weakening"))("$title", (item) => {
+    expect(exploreCase(item).finding).toBeNull();
+  });
+});
+
+test("[S3] a counterexample reads as a story, and there is no shorter one", () => {
+  const { finding } = exploreCase(caseOf("a release matches by ride, not by offer"));
+  expect(finding!.trace).toEqual([
+    "shard: writes the intent A#1 and asks the lock of x to hold him",
+    "shard: no answer about A#1 in time, so it is dead",
+    "shard: writes the intent A#2 and asks the lock of x to hold him",
+    "lock:  holds x for A#2",
+    "lock:  lets x go: A#1 is released",
+    "shard: hears that x is held, and offers him A#2",
+    "driver x accepts A#2",
+    "shard: judges the accept of A#2",
+  ]);
+  expect(finding!.message).toBe("x has ride A by A#2, and his lock does not hold him for it");
+});
+
+test("[lemma] whoever is offered a ride without being held for it is found before he accepts", () => {
+  const { rules, scope } = caseOf("the lock is released by its own timer");
+  const { finding } = explore(rules, scope, SAFETY_AND_LEMMA);
+  expect(finding).toMatchObject({ rule: "lemma", message: "A#1 is offered, and its driver is not held for it" });
+  expect(finding!.trace).toHaveLength(4);
+});
+
+test("[liveness] a round without end is no end: a lock that frees itself may be reserved again for ever", () => {
+  const { rules, scope } = caseOf("the lock is released by its own timer");
+  expect(explore(rules, scope, []).finding).toMatchObject({
+    rule: "liveness",
+    message: expect.stringMatching(/^the servers go round for ever: ride A matching/),
+  });
+});
+
+// All but the lock's second "still held": in a network that forgets nothing it is a message that is there already.
+test("everything that can happen does happen in the explored worlds", () => {
+  const { taken } = exploreCase(caseOf("1 ride, 1 driver, 2 attempts, redispatch"));
+  expect([...taken.keys()].sort()).toEqual([
+    "driver %d accepts %o",
+    "driver %d declines %o",
+    "lock:  has held %d for long, and asks about %o",
+    "lock:  hears that %o is over, and raises its fence",
+    "lock:  holds %d for %o",
+    "lock:  holds %d for %o, by a late copy of its reserve",
+    "lock:  lets %d go: %o is dead",
+    "lock:  lets %d go: %o is released",
+    "lock:  refuses %o as stale: its fence is there",
+    "lock:  refuses %o: %d is held for another",
+    "lock:  refuses %o: %d is offline",
+    "shard: %o expires, or %d is out of reach",
+    "shard: forgets %o",
+    "shard: hears that %d is held, and offers him %o",
+    "shard: hears that %o is released",
+    "shard: hears that %o was refused, so it is dead",
+    "shard: is asked about %o: it is dead",
+    "shard: is asked about %o: it never heard of it, so it is dead",
+    "shard: judges the accept of %o",
+    "shard: judges the decline of %o",
+    "shard: no answer about %o in time, so it is dead",
+    "shard: ride A ends: driven, cancelled or abandoned",
+    "shard: ride A is cancelled, or nobody took it in time",
+    "shard: ride A is given back by its driver, or taken away",
+    "shard: writes the intent %o and asks the lock of %d to hold him",
+  ]);
+});
+
+describe("the model's lock is the product's lock, for every state of it and every message", () => {
+  const scope: Scope = { shardOfRide: [0, 1], drivers: 1, offersOfShard: [2, 2], wave: 1, redispatch: true };
+  const offers = [0, 1, 2, 3];
+  const idOf = (offer: number) => `offer-${offer}` as OfferId;
+  const placeOf = (offer: number) => {
+    const { shard, seq } = numberOf(scope, offer);
+    return { offerId: idOf(offer), seq, shard: `shard-${shard}` as ShardName };
+  };
+  /** Every holder beside every pair of fences, the impossible ones too. */
+  const lockStates = [NOBODY, ...offers].flatMap((holder) =>
+    [0, 1, 2].flatMap((first) => [0, 1, 2].map((second) => ({ holder, fences: [first, second] }))),
+  );
+  type Place = (typeof lockStates)[number];
+
+  /** What the model may make of it: holder, fenced offers, answer. */
+  function inModel({ holder, fences }: Place, offer: number, message: number): Set<string> {
+    const state = initialState(scope);
+    const fenced = offers.reduce((bits, i) => bits | (isFenced(fences, i) ? 1 << i : 0), 0);
+    state.locks[0] = { holder, fenced };
+    state.offers[offer] = { ...state.offers[offer]!, row: Row.intent, sent: message };
+    const outcomes = new Set<string>();
+    steps(KERB, scope, state, (name, _offer, _fair, change) => {
+      if (!name.startsWith("lock:") || name.includes("asks about")) return;
+      const next = copyOf(state);
+      change(next);
+      const after = next.offers[offer]!;
+      const answer = has(after, Message.reserved) ? "reserved" : has(after, Message.refused) ? "refused" : "done";
+      outcomes.add(`${next.locks[0]!.holder} ${next.locks[0]!.fenced} ${answer}`);
+    });
+    return outcomes;
+  }
+
+  /** The same of the product, with the driver there and with him offline. */
+  function inProduct({ holder, fences }: Place, command: LockCommand): Set<string> {
+    const held = holder === NOBODY ? null : { ...placeOf(holder), since: 0 as EpochMs };
+    const state: LockState = {
+      ...NEW_LOCK,
+      holder: held,
+      fences: Object.fromEntries(fences.map((seq, shard) => [`shard-${shard}`, seq])),
+      ask: held && { at: 0 as EpochMs, count: 0 },
+    };
+    const session = { shard: "shard-0" as ShardName, epoch: 1 };
+    const steps = [state, { ...state, session }].map((before) => applyToLock(before, 0 as EpochMs, command));
+    return new Set(
+      steps.map(({ state: after, answer }) => {
+        const now = [0, 1].map((shard) => after.fences[`shard-${shard}` as ShardName] ?? 0);
+        const fenced = offers.reduce((bits, i) => bits | (isFenced(now, i) ? 1 << i : 0), 0);
+        const holderAfter = offers.find((i) => idOf(i) === after.holder?.offerId) ?? NOBODY;
+        const word = ["busy", "offline", "stale"].includes(answer.type) ? "refused" : answer.type;
+        return `${holderAfter} ${fenced} ${word}`;
+      }),
+    );
+  }
+
+  function isFenced(fences: readonly number[], offer: number): boolean {
+    const { shard, seq } = numberOf(scope, offer);
+    return seq <= fences[shard]!;
+  }
+
+  const messages: readonly [string, number, (offer: number) => LockCommand][] = [
+    ["reserve", Message.reserve, (offer) => ({ type: "reserve", ...placeOf(offer) })],
+    ["release", Message.release, (offer) => ({ type: "release", ...placeOf(offer), outcome: "none" })],
+    ["a dead verdict", Message.dead, (offer) => ({ type: "asked", offerId: idOf(offer), verdict: "dead" })],
+  ];
+
+  test.each(messages)("%s", (_name, message, commandFor) => {
+    expect(lockStates).toHaveLength(45);
+    for (const place of lockStates) {
+      for (const offer of offers) {
+        const context = JSON.stringify({ ...place, offer });
+        expect(inProduct(place, commandFor(offer)), context).toEqual(inModel(place, offer, message));
+      }
+    }
+  });
+});
