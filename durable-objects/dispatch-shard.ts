@@ -46,7 +46,9 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
     });
     const parts = { sockets: this.#sockets, streams: this.#streams, ranker, counters: this.#counters };
     const outside = new ObjectOutside(ctx, env, this.#name, parts);
-    const runtime = new ShardRuntime(settingOf(env, this.#name), new SqlStorage(ctx.storage), outside, Date.now);
+    const runtime = new ShardRuntime(settingOf(env, this.#name), new SqlStorage(ctx.storage), outside, () =>
+      Date.now(),
+    );
     this.#runtime = runtime;
     this.#door = new DriverDoor(env, this.#name, runtime, this.#sockets);
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
