@@ -164,7 +164,7 @@ describe("declining", () => {
     const kit = offeredToBoth();
     kit.accept("ann");
     const effects = kit.say({ type: "offer.declined", ...kit.from("ann") });
-    expect(answerIn(effects, "verdict").verdict).toEqual({ outcome: "lost", reason: "ride_over" });
+    expect(answerIn(effects, "verdict").verdict).toMatchObject({ outcome: "won", ride: { state: "assigned" } });
     expect(kit.ride().state).toBe("assigned");
     const guess = kit.say({ type: "offer.declined", ...kit.from("bob", kit.offerTo("ann").id) });
     expect(answerIn(guess, "verdict").verdict).toEqual({ outcome: "lost", reason: "unknown" });

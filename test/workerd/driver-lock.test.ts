@@ -1,0 +1,91 @@
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import type { DriverId } from "../../src/domain/driver.ts";
+import type { OfferId } from "../../src/domain/ride.ts";
+import { acrossBorder, lockOf, newRide, rideAt, shardNameAt } from "./shard-tools.ts";
+import { driverAt, migrateHistory } from "./support.ts";
+
+beforeAll(migrateHistory);
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const { here, beyond } = acrossBorder({ lat: 51.5, lng: -0.1 });
+const HERE = shardNameAt(here);
+const THERE = shardNameAt(beyond);
+const madeUp = (shard: string, seq: number) => `${shard.slice("cell:".length)}.${"0".repeat(26)}#${seq}` as OfferId;
+
+const attach = (driver: string, ticketId = crypto.randomUUID(), shard = HERE) =>
+  lockOf(driver).attach({ driverId: driver as DriverId, shard, ticketId, ticketExpiresAt: Date.now() + 30_000 });
+const reserve = (driver: string, seq: number, shard = HERE) =>
+  lockOf(driver).reserve({ driverId: driver as DriverId, offerId: madeUp(shard, seq), seq, shard });
+const release = (driver: string, seq: number, shard = HERE) =>
+  lockOf(driver).release({ driverId: driver as DriverId, offerId: madeUp(shard, seq), seq, shard, outcome: "none" });
+const alarmAt = (driver: string) => runInDurableObject(lockOf(driver), (_, state) => state.storage.getAlarm());
+
+/** The lock's clock moves on; its alarm rings. */
+async function ringAfter(driver: string, ms: number): Promise<void> {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + ms });
+  expect(await runDurableObjectAlarm(lockOf(driver))).toBe(true);
+}
+
+describe("a driver's lock", () => {
+  test("[K9] is what it was after its object was evicted: holder, epoch, burnt tickets, fences", async () => {
+    await attach("kim", "ticket-1");
+    await reserve("kim", 3);
+    await evictDurableObject(lockOf("kim"));
+    expect(await attach("kim", "ticket-1")).toEqual({ outcome: "replayed" });
+    expect(await attach("kim", "ticket-2", THERE)).toMatchObject({
+      outcome: "attached",
+      epoch: 2,
+      holder: { offerId: madeUp(HERE, 3), shard: HERE },
+      previous: { shard: HERE, epoch: 1 },
+    });
+    expect(await reserve("kim", 1, THERE)).toEqual({ outcome: "busy" });
+    await release("kim", 3);
+    await evictDurableObject(lockOf("kim"));
+    expect(await reserve("kim", 3)).toEqual({ outcome: "stale" });
+    expect(await reserve("kim", 4)).toEqual({ outcome: "reserved", session: { shard: THERE, epoch: 2 } });
+  });
+
+  test("[K1] [S2] lets one of twenty shards have the driver, whatever the order", async () => {
+    await attach("kay");
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => reserve("kay", 1, `cell:gcp${"bcdefghjkmnpqrstuvwx"[i]}v` as typeof HERE)),
+    );
+    expect(answers.map(({ outcome }) => outcome).sort()).toEqual([...Array(19).fill("busy"), "reserved"]);
+  });
+
+  test("[K6] asks by its alarm after half a minute, and is freed by a shard that knows nothing of the offer", async () => {
+    await attach("kit");
+    await reserve("kit", 1);
+    const due = await alarmAt("kit");
+    expect(due! - Date.now()).toBeGreaterThan(29_000);
+    await evictDurableObject(lockOf("kit"));
+    await ringAfter("kit", 30_001);
+    expect((await attach("kit")).outcome === "attached" && (await reserve("kit", 1))).toEqual({ outcome: "stale" });
+    expect(await reserve("kit", 2)).toMatchObject({ outcome: "reserved" });
+  });
+
+  test("[K6] [S3] asks and goes on holding while the ride is the driver's, and asks again later", async () => {
+    const socket = await driverAt("kat", here);
+    const rideId = await newRide("rider-of-kat", here);
+    const { offerId } = await socket.hear("offer");
+    socket.say({ type: "offer.accept", cid: "c", offerId });
+    expect((await socket.hear("offer.verdict")).verdict.outcome).toBe("won");
+    await ringAfter("kat", 30_001);
+    expect(await reserve("kat", 9, THERE)).toEqual({ outcome: "busy" });
+    expect((await alarmAt("kat"))! - Date.now()).toBeGreaterThan(9_000);
+    expect((await rideAt(here, rideId)).state).toBe("assigned");
+    socket.close();
+  });
+
+  test("[K6] has no question when it holds nobody", async () => {
+    await attach("ken");
+    await reserve("ken", 1);
+    await release("ken", 1);
+    await ringAfter("ken", 30_001);
+    expect(await alarmAt("ken")).toBeNull();
+    expect(await reserve("ken", 2)).toMatchObject({ outcome: "reserved" });
+  });
+});

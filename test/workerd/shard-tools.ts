@@ -1,0 +1,67 @@
+/** Straight to the objects: what the tests of shards and locks say to them without HTTP, and what they look at inside. */
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { ulid } from "ulidx";
+import type { LatLng } from "../../src/domain/place.ts";
+import type { RideId, RiderId } from "../../src/domain/ride.ts";
+import { newRideId, shardAt } from "../../src/routing/shard-map.ts";
+import { boundsOf, cellOf } from "../../src/spatial/geohash.ts";
+import { driverToken, openSocket, ticketFor } from "./support.ts";
+
+const BITS = Number(env.SHARD_BITS);
+
+export const shardNameAt = (place: LatLng) => shardAt(place, BITS);
+/** A new stub each time: one that saw its object die stays broken. */
+export const shardOf = (place: LatLng) => env.DISPATCH_SHARD.getByName(shardNameAt(place));
+export const lockOf = (driver: string) => env.DRIVER_LOCK.getByName(`drv:${driver}`);
+
+/** Two places 400 m apart in two cells: on this side of the eastern border of the cell at `near`, and beyond it. */
+export function acrossBorder(near: LatLng): { readonly here: LatLng; readonly beyond: LatLng } {
+  const { east, south, north } = boundsOf(cellOf(near.lat, near.lng, BITS));
+  const lat = (south + north) / 2;
+  return { here: { lat, lng: east - 0.0025 }, beyond: { lat, lng: east + 0.0025 } };
+}
+
+/** A ride by RPC; fails where the shard refuses it. */
+export async function newRide(riderId: string, pickup: LatLng): Promise<RideId> {
+  const answer = await shardOf(pickup).requestRide({
+    rideId: newRideId(pickup, BITS, ulid()),
+    riderId: riderId as RiderId,
+    request: {
+      pickup,
+      dropoff: { ...pickup, lat: pickup.lat + 0.03 },
+      vehicleType: "economy",
+      payment: "card",
+      minimumRating: 0,
+      seats: 1,
+      accessible: false,
+    },
+    key: crypto.randomUUID(),
+    bodyHash: "-",
+  });
+  if (answer.type !== "ride") throw new Error(`refused: ${JSON.stringify(answer)}`);
+  return answer.view.id;
+}
+
+export async function rideAt(place: LatLng, rideId: RideId) {
+  const answer = await shardOf(place).viewRide({ rideId, subject: { role: "ops" } });
+  if (answer.type !== "ride") throw new Error(`no ride: ${JSON.stringify(answer)}`);
+  return answer.view;
+}
+
+/** Rows of a shard's own database. */
+export function rowsOf<T extends Record<string, SqlStorageValue>>(place: LatLng, query: string): Promise<T[]> {
+  return runInDurableObject(shardOf(place), (_, state) => state.storage.sql.exec<T>(query).toArray());
+}
+
+export function alarmOf(place: LatLng): Promise<number | null> {
+  return runInDurableObject(shardOf(place), (_, state) => state.storage.getAlarm());
+}
+
+/** A driver who has said hello and heard welcome, and has not sent a position. */
+export async function welcomed(driver: string, place: LatLng, available = true) {
+  await driverToken(driver);
+  const socket = await openSocket(await ticketFor(driver, place));
+  socket.say({ type: "hello", protocol: 1, available });
+  return { socket, welcome: await socket.hear("welcome") };
+}

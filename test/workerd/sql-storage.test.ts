@@ -1,0 +1,206 @@
+import { runInDurableObject } from "cloudflare:test";
+import { describe, expect, test } from "vitest";
+import { SqlStorage } from "../../durable-objects/ports/sql-storage.ts";
+import type { DriverId } from "../../src/domain/driver.ts";
+import type { RideEvent } from "../../src/domain/event.ts";
+import type { MatchingRide, Offer, OfferId, Ride, RideId, RiderId } from "../../src/domain/ride.ts";
+import type { Write } from "../../src/matching/commands.ts";
+import { shardOf } from "./shard-tools.ts";
+
+const AT = 1_780_000_000_000;
+const DAY_MS = 86_400_000;
+let places = 0;
+
+/** The storage of a shard that nobody has used, in its own object. */
+function inShard<R>(look: (storage: SqlStorage, state: DurableObjectState) => R): Promise<R> {
+  const place = { lat: 10 + places++, lng: 20 };
+  return runInDurableObject(shardOf(place), (_, state) => look(new SqlStorage(state.storage), state));
+}
+
+function ride(name: string, riderId = `rider-of-${name}`): MatchingRide {
+  const request = {
+    pickup: { lat: 40, lng: -73 },
+    dropoff: { lat: 40.1, lng: -73 },
+    vehicleType: "economy",
+    payment: "card",
+    minimumRating: 0,
+    seats: 1,
+    accessible: false,
+  } as const;
+  return {
+    id: name as RideId,
+    version: 1,
+    riderId: riderId as RiderId,
+    request,
+    tripMeters: 1,
+    fareCents: 1,
+    redispatches: 0,
+    createdAt: AT,
+    ratings: {},
+    state: "matching",
+    deadlineAt: AT + 1,
+  };
+}
+
+const over = (of: MatchingRide, endedAt = AT): Ride => {
+  const { deadlineAt: _, ...base } = of;
+  return { ...base, state: "no_driver", endedAt, reason: "deadline", version: 2 };
+};
+
+function offer(seq: number, of: Ride, driver: string, state: Offer["state"] = "offered", released = false): Offer {
+  const base = {
+    id: `${of.id}#${seq}` as OfferId,
+    seq,
+    rideId: of.id,
+    driverId: driver as DriverId,
+    wave: 1,
+    rank: 0,
+    score: 1,
+    ranker: "nearest@1",
+    pickupMeters: 1,
+    createdAt: AT,
+  };
+  switch (state) {
+    case "intent":
+      return { ...base, state };
+    case "offered":
+      return { ...base, state, expiresAt: AT };
+    case "won":
+      return { ...base, state, wonAt: AT };
+    case "ended":
+      return { ...base, state, wonAt: AT, endedAt: AT, released };
+    case "dead":
+      return { ...base, state, reason: "declined", endedAt: AT, released };
+  }
+}
+
+const saveRide = (saved: Ride): Write => ({ type: "save.ride", ride: saved });
+const saveOffer = (saved: Offer): Write => ({ type: "save.offer", offer: saved });
+function append(of: Ride, version = of.version): Write {
+  const id = `${of.id}:${version}`;
+  const event: RideEvent = { id, type: "ride.requested", rideId: of.id, version, at: AT, ride: { ...of, version } };
+  return { type: "append.event", event };
+}
+
+describe("the database itself refuses", () => {
+  const [a, b] = [ride("a"), ride("b")];
+  const before = [saveRide(a), saveRide(b), saveOffer(offer(1, a, "ann", "won"))];
+
+  test.each<[string, Write]>([
+    ["[S1] a second winner of one ride", saveOffer(offer(2, a, "bob", "won"))],
+    ["[S2] a second offer to a driver who has a ride", saveOffer(offer(2, b, "ann", "intent"))],
+    ["[S2] a second live offer in any state", saveOffer(offer(2, b, "ann", "offered"))],
+    ["[R4] a second open ride of one rider", saveRide(ride("c", a.riderId))],
+    ["[S6] a version of a ride that has been", append(a)],
+  ])("%s, and takes back all that came with it", async (_, refused) => {
+    await inShard((storage) => {
+      storage.commit([...before, append(a)]);
+      const stood = JSON.stringify(storage.restore());
+      const innocent = saveRide(over(b));
+      expect(() => storage.commit([innocent, refused])).toThrow(/UNIQUE/);
+      expect(JSON.stringify(storage.restore())).toBe(stood);
+    });
+  });
+
+  test("[S8] a second reply under one key of one rider", async () => {
+    await inShard((storage) => {
+      const reply = (rideId: RideId): Write => ({
+        type: "save.reply",
+        riderId: a.riderId,
+        key: "k",
+        reply: { rideId, bodyHash: "h" },
+        at: AT,
+      });
+      storage.commit([saveRide(a), append(a), reply(a.id)]);
+      expect(() => storage.commit([saveRide(b), append(b), reply(b.id)])).toThrow(/UNIQUE/);
+      expect(storage.findReply(a.riderId, "k")).toEqual({ rideId: "a", bodyHash: "h", ride: a });
+      expect([storage.findReply(b.riderId, "k"), storage.findReply(a.riderId, "other")]).toEqual([null, null]);
+    });
+  });
+
+  test("[S1] [S2] nothing of the ordinary: what is dead or ended makes room", async () => {
+    await inShard((storage) => {
+      storage.commit(before);
+      storage.commit([saveOffer(offer(1, a, "ann", "ended")), saveOffer(offer(2, a, "bob", "won"))]);
+      storage.commit([saveOffer(offer(3, b, "ann", "intent"))]);
+      expect(
+        storage
+          .restore()
+          .offers.map(({ id, state }) => [id, state])
+          .sort(),
+      ).toEqual([
+        ["a#1", "ended"],
+        ["a#2", "won"],
+        ["b#3", "intent"],
+      ]);
+    });
+  });
+});
+
+describe("a shard that starts", () => {
+  test("[H6] finds open rides with all their offers, and settled ones that still owe a release or an event", async () => {
+    await inShard((storage) => {
+      const [open, owing, telling, done] = [ride("open"), ride("owing"), ride("telling"), ride("done")];
+      storage.commit([
+        ...[open, over(owing), over(telling), over(done)].map(saveRide),
+        saveOffer(offer(1, open, "ann", "dead", true)),
+        saveOffer(offer(2, open, "bob")),
+        saveOffer(offer(3, owing, "cat", "dead", false)),
+        saveOffer(offer(4, owing, "dan", "dead", true)),
+        saveOffer(offer(5, done, "eve", "dead", true)),
+        ...[open, owing, done].map((of) => append(of)),
+        append(telling),
+        { type: "mark.archived", eventIds: ["open:1", "owing:1", "done:1"] },
+      ]);
+      const found = storage.restore();
+      expect(found.rides.map(({ id }) => id).sort()).toEqual(["open", "owing", "telling"]);
+      expect(found.offers.map(({ seq }) => seq).sort()).toEqual([1, 2, 3, 4]);
+      expect(found.unarchived.map(({ id }) => id)).toEqual(["telling:1"]);
+      expect(found.highestSeq).toBe(5);
+      expect(storage.recall(done.id)).toEqual({ ride: over(done), offers: [offer(5, done, "eve", "dead", true)] });
+      expect(storage.recall("never" as RideId)).toBeNull();
+    });
+  });
+
+  test("[H9] tells a reader the events after the one he has, in order", async () => {
+    await inShard((storage) => {
+      const a = ride("a");
+      storage.commit([saveRide(a), ...[1, 2, 3, 10].map((version) => append(a, version))]);
+      expect(storage.readEvents(a.id, 1).map(({ version }) => version)).toEqual([2, 3, 10]);
+    });
+  });
+});
+
+describe("pruning", () => {
+  test("[H7] takes what settled before the moment and is archived and released, and nothing else", async () => {
+    await inShard((storage, state) => {
+      const [gone, young, owing, telling, open] = ["gone", "young", "owing", "telling", "open"].map((name) =>
+        ride(name),
+      );
+      const old = AT - DAY_MS;
+      storage.commit([
+        ...[over(gone!, old), over(young!, AT), over(owing!, old), over(telling!, old), open!].map(saveRide),
+        saveOffer(offer(1, gone!, "ann", "dead", true)),
+        saveOffer(offer(2, owing!, "bob", "dead", false)),
+        ...[gone!, young!, owing!, telling!].map((of) => append(of)),
+        { type: "mark.archived", eventIds: ["gone:1", "young:1", "owing:1"] },
+        { type: "save.reply", riderId: gone!.riderId, key: "k", reply: { rideId: gone!.id, bodyHash: "h" }, at: old },
+      ]);
+      expect(storage.prune(AT)).toBe(true);
+      const left = state.storage.sql.exec<{ ride_id: string }>("SELECT ride_id FROM rides ORDER BY 1").toArray();
+      expect(left.map((row) => row.ride_id)).toEqual(["open", "owing", "telling", "young"]);
+      expect(storage.recall(gone!.id)).toBeNull();
+      expect(storage.findReply(gone!.riderId, "k")).toBeNull();
+      expect(storage.readEvents(gone!.id, 0)).toEqual([]);
+    });
+  });
+
+  test("[K2] never gives an offer's number again: the locks' fences would refuse it", async () => {
+    await inShard((storage) => {
+      const a = ride("a");
+      storage.commit([saveRide(over(a, AT - 1)), saveOffer(offer(41, a, "ann", "dead", true))]);
+      expect(storage.prune(AT)).toBe(false);
+      expect(storage.restore()).toMatchObject({ rides: [], offers: [], highestSeq: 41 });
+    });
+  });
+});
