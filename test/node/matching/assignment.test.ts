@@ -160,7 +160,7 @@ describe("declining", () => {
     expect(verdictOn(kit, "ann", id)).toEqual(first);
   });
 
-  test("[A7] a ride that one has won does not give it back, and a stranger's offer is unknown", () => {
+  test("[A7] [S5] a ride that one has won does not give it back, and a stranger's offer is unknown", () => {
     const kit = offeredToBoth();
     kit.accept("ann");
     const effects = kit.say({ type: "offer.declined", ...kit.from("ann") });

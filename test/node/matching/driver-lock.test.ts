@@ -118,8 +118,17 @@ describe("attaching", () => {
     const { state, types } = run([attach("t1"), attach("t1")]);
     expect(types).toEqual(["attached", "replayed"]);
     expect(state.epoch).toBe(1);
-    const later = run([attach("t2")], state, START + 30_000).state;
+    const fresh: LockCommand = { type: "attach", shard: HERE, ticketId: "t2", ticketExpiresAt: START + 60_000 };
+    const later = run([fresh], state, START + 30_000).state;
     expect(Object.keys(later.tickets)).toEqual(["t2"]);
+  });
+
+  test("[K4] refuses a ticket that has expired, and one older than a ticket used since", () => {
+    expect(run([attach("t1")], NEW_LOCK, START + 30_000).types).toEqual(["replayed"]);
+    const newer: LockCommand = { type: "attach", shard: ELSEWHERE, ticketId: "t2", ticketExpiresAt: START + 31_000 };
+    const { types, state } = run([newer, attach("t1")]);
+    expect(types).toEqual(["attached", "replayed"]);
+    expect(state.session).toEqual({ shard: ELSEWHERE, epoch: 1 });
   });
 
   test("[K4] [K5] says nothing about what the driver holds: that outlives every socket", () => {

@@ -47,7 +47,7 @@ export const DISPATCH: Market["dispatch"] = {
   tripWatchMs: 21_600_000,
 };
 
-const MARKET: Omit<Market, "dispatch"> = {
+export const MARKET: Omit<Market, "dispatch"> = {
   name: "test",
   utcOffsetMinutes: -240,
   citySpeedMetersPerSecond: 4,
