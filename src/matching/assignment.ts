@@ -1,6 +1,6 @@
 /** Who gets the ride. Accept, decline, cancel and expiry all meet here; whoever arrives first has decided it. */
 import type { DriverId } from "../domain/driver.ts";
-import type { DriverRide, Holding, LostReason, Verdict } from "../domain/notice.ts";
+import type { DriverRide, Holding, Verdict } from "../domain/notice.ts";
 import type { EngagedRide, MatchingRide, Offer, OfferId, Ride } from "../domain/ride.ts";
 import type { CommandOf } from "./commands.ts";
 import { abandonPursuit, pursue } from "./dispatch.ts";
@@ -22,15 +22,9 @@ function judgeAccept(
 ): Verdict {
   const { shard, now } = turn;
   const offer = shard.offerFor(offerId, driverId);
-  if (offer === null) return { outcome: "lost", reason: "unknown" };
+  if (offer?.state === "won" || offer?.state === "ended") noteAddress(turn, offerId, from);
+  if (offer?.state !== "offered") return standing(turn, offerId, driverId);
   const ride = shard.rides.get(offer.rideId)!;
-  if (offer.state === "won" || offer.state === "ended") {
-    noteAddress(turn, offerId, from);
-    return { outcome: "won", ride: driverRide(shard, ride, offerId) };
-  }
-  if (offer.state === "dead") return { outcome: "lost", reason: offer.reason };
-  // An intent was never shown to anybody; accepting one is a guess.
-  if (offer.state === "intent") return { outcome: "lost", reason: "unknown" };
   if (ride.state !== "matching") return { outcome: "lost", reason: "ride_over" };
   if (offer.expiresAt <= now) {
     killOffer(turn, offer, "expired");
@@ -69,7 +63,7 @@ export function declineOffer(turn: Turn, { offerId, driverId, from }: CommandOf<
     noteAddress(turn, offerId, from);
     killOffer(turn, offer, "declined");
   }
-  turn.answer({ type: "verdict", verdict: { outcome: "lost", reason: lostReason(turn, offerId, driverId) } });
+  turn.answer({ type: "verdict", verdict: standing(turn, offerId, driverId) });
 }
 
 /** The driver left and did not come back in time. */
@@ -81,10 +75,17 @@ export function abandonOffer(turn: Turn, { offerId, driverId, from }: CommandOf<
   killOffer(turn, offer, "unreachable");
 }
 
-function lostReason({ shard }: Turn, offerId: OfferId, driverId: DriverId): LostReason {
+/**
+ * How an offer stands that is not open any more. Whoever has won it hears so, also when he says no afterwards: a ride is
+ * given back by `cancel`, and a driver who hears WON never hears LOST (S5).
+ */
+function standing({ shard }: Turn, offerId: OfferId, driverId: DriverId): Verdict {
   const offer = shard.offerFor(offerId, driverId);
-  if (offer === null) return "unknown";
-  return offer.state === "dead" ? offer.reason : "ride_over";
+  if (offer?.state === "won" || offer?.state === "ended") {
+    return { outcome: "won", ride: driverRide(shard, shard.rides.get(offer.rideId)!, offerId) };
+  }
+  // An intent was never shown to anybody; speaking of one is a guess.
+  return { outcome: "lost", reason: offer?.state === "dead" ? offer.reason : "unknown" };
 }
 
 /** What a driver who has come back is to be shown. */
