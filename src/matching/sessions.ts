@@ -122,6 +122,8 @@ export function tellDriver(turn: Turn, driverId: DriverId, epoch: number, notice
   const session = turn.shard.supply.current(driverId, epoch);
   if (session === null) return false;
   if (notice.type === "offer") {
+    // Said before and late: he has accepted it since.
+    if (session.held?.kind === "engaged" && session.held.offerId === notice.offerId) return true;
     session.held = { offerId: notice.offerId, kind: "offered" };
     watchHeld(turn, session, notice.ttlMs);
   } else if (notice.type === "offer.closed") {
@@ -170,11 +172,13 @@ export function hearTrackAnswer(turn: Turn, command: CommandOf<"track.answered">
   settleSession(turn, session);
 }
 
-/** An offer nobody closed: its shard died or its word was lost. The driver is free here; his lock knows the truth. */
+/**
+ * An offer nobody closed: its shard died or its word was lost. The driver is free here; his lock knows the truth. He is
+ * not told that the offer is closed: its shard may have taken his accept, and he would hear LOST of a ride he has won.
+ */
 export function forgetHeld(turn: Turn, driverId: DriverId): void {
   const session = turn.shard.supply.sessions.get(driverId);
   if (session?.held?.kind !== "offered") return;
-  tell(turn, session, { type: "offer.closed", offerId: session.held.offerId, reason: "expired" });
   free(turn, session, session.held.offerId);
   settleSession(turn, session);
 }

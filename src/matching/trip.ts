@@ -30,7 +30,7 @@ function judgeStep(
     if (next !== null) return { outcome: "done", ride: next };
   }
   if (isReplay(ride, offer.state, offerId, step)) return { outcome: "done", ride: driverRide(shard, ride, offerId) };
-  return { outcome: "refused", reason: "wrong_state", state: ride.state };
+  return { outcome: "refused", reason: "wrong_state", state: driverRide(shard, ride, offerId).state };
 }
 
 /** Takes the step if the ride's state allows it; null where it does not. */
