@@ -44,6 +44,8 @@ export const NEW_LOCK: LockState = {
 const ASK_AFTER_MS = 30 * SECOND_MS;
 const ASK_FIRST_MS = 10 * SECOND_MS;
 const ASK_MAXIMUM_MS = 300 * SECOND_MS;
+/** A ticket that claims to live longer was minted by a wrong clock; it puts no other in its shade. */
+const BELIEVABLE_TICKET_MS = 60 * SECOND_MS;
 const STATS_WEIGHT = 0.1;
 
 export type LockCommand =
@@ -92,17 +94,23 @@ export function applyToLock(state: LockState, now: EpochMs, command: LockCommand
 
 type LockCommandOf<T extends LockCommand["type"]> = Extract<LockCommand, { type: T }>;
 
-/** The newest socket wins by epoch; a ticket opens one socket once. */
+/**
+ * The newest socket wins by epoch; a ticket opens one socket once. A ticket older than one already used is refused like
+ * a used one: its call was lost on the way, its driver has come in by another since, and a lock that took the late one
+ * for the newest would look for him at a socket that nobody has.
+ */
 function attach(state: LockState, now: EpochMs, command: LockCommandOf<"attach">): LockStep {
-  if (command.ticketId in state.tickets) return { state, answer: { type: "replayed" } };
+  const { ticketId, ticketExpiresAt } = command;
   const alive = Object.entries(state.tickets).filter(([, expiresAt]) => expiresAt > now);
+  const newer = alive.some(([, at]) => at > ticketExpiresAt && at <= now + BELIEVABLE_TICKET_MS);
+  if (ticketId in state.tickets || newer || ticketExpiresAt <= now) return { state, answer: { type: "replayed" } };
   const epoch = state.epoch + 1;
   return {
     state: {
       ...state,
       epoch,
       session: { shard: command.shard, epoch },
-      tickets: { ...Object.fromEntries(alive), [command.ticketId]: command.ticketExpiresAt },
+      tickets: { ...Object.fromEntries(alive), [ticketId]: ticketExpiresAt },
     },
     answer: { type: "attached", epoch, previous: state.session },
   };
