@@ -53,131 +53,159 @@ const FLOODED_WAIT_MS = 60_000;
 const KEPT_FIX_MS = 60_000;
 
 export function createDriverClient(options: DriverClientOptions): DriverClient {
-  const random = options.random ?? Math.random;
-  const commands = createPendingCommands((frame) => current?.send(frame));
-  let current: DriverSocket | null = null;
-  let live = false;
-  let successor: DriverSocket | null = null;
-  let socketUrl = "";
-  let available = options.available ?? true;
-  let stopped = false;
-  let failures = 0;
-  let timer: NodeJS.Timeout | null = null;
-  let seq = 0;
-  let newest: { readonly measured: Measured; readonly at: number } | null = null;
+  return new Connection(options);
+}
 
-  async function connect(): Promise<void> {
-    timer = null;
+class Connection implements DriverClient {
+  readonly #options: DriverClientOptions;
+  readonly #random: () => number;
+  readonly #commands = createPendingCommands((frame) => this.#current?.send(frame));
+  #current: DriverSocket | null = null;
+  /** The socket of a move that is under way; the current one serves until it is welcomed. */
+  #successor: DriverSocket | null = null;
+  #live = false;
+  #url = "";
+  #available: boolean;
+  #stopped = false;
+  #failures = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #seq = 0;
+  #newest: { readonly measured: Measured; readonly at: number } | null = null;
+
+  constructor(options: DriverClientOptions) {
+    this.#options = options;
+    this.#random = options.random ?? Math.random;
+    this.#available = options.available ?? true;
+  }
+
+  start(): void {
+    void this.#connect();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#current?.close();
+    this.#successor?.close();
+    this.#commands.abandonAll();
+  }
+
+  setAvailable(available: boolean): void {
+    this.#available = available;
+    this.#current?.send(JSON.stringify({ type: "status", available }));
+  }
+
+  locate(measured: Measured): void {
+    this.#newest = { measured, at: performance.now() };
+    this.#sendNewestFix();
+  }
+
+  accept(offerId: OfferId): Promise<Verdict> {
+    return this.#commands.say((cid) => ({ type: "offer.accept", cid, offerId }));
+  }
+
+  decline(offerId: OfferId): Promise<Verdict> {
+    return this.#commands.say((cid) => ({ type: "offer.decline", cid, offerId }));
+  }
+
+  step(offerId: OfferId, step: TripStep): Promise<TripVerdict> {
+    return this.#commands.say((cid) => ({ type: "trip", cid, offerId, step }));
+  }
+
+  async #connect(): Promise<void> {
+    this.#timer = null;
     try {
-      const token = await options.token();
-      const body = options.position();
-      const call = { method: "POST", path: "/v1/ws-ticket", token, body, answer: TicketBody, patienceMs: 0 } as const;
-      const { ticket, url } = await callApi(options, call);
-      if (stopped) return;
-      socketUrl = url;
-      const socket = open(ticket);
-      current = socket;
+      const { ticket, url } = await callApi(this.#options, {
+        method: "POST",
+        path: "/v1/ws-ticket",
+        token: await this.#options.token(),
+        body: this.#options.position(),
+        answer: TicketBody,
+        patienceMs: 0,
+      });
+      if (this.#stopped) return;
+      this.#url = url;
+      this.#current = this.#open(ticket);
     } catch (error) {
-      if (error instanceof RefusedError && error.status !== 401 && error.status !== 429) return end(error.message);
-      retry(0, 0);
+      const refused = error instanceof RefusedError && error.status !== 401 && error.status !== 429;
+      if (refused) this.#end(error.message);
+      else this.#retry(0, 0);
     }
   }
 
-  function open(ticket: string): DriverSocket {
-    const socket: DriverSocket = openDriverSocket({ url: socketUrl, ticket }, () => available, {
-      onNotice: (notice) => hear(socket, notice),
-      onClosed: (code, reason) => closed(socket, code, reason),
+  #open(ticket: string): DriverSocket {
+    const socket: DriverSocket = openDriverSocket({ url: this.#url, ticket }, () => this.#available, {
+      onNotice: (notice) => this.#hear(socket, notice),
+      onClosed: (code, reason) => this.#closed(socket, code, reason),
     });
     return socket;
   }
 
-  function hear(socket: DriverSocket, notice: DriverNotice): void {
-    if (stopped || (socket !== current && socket !== successor)) return;
+  #hear(socket: DriverSocket, notice: DriverNotice): void {
+    if (this.#stopped || (socket !== this.#current && socket !== this.#successor)) return;
     switch (notice.type) {
       case "welcome":
-        return welcomed(socket, notice);
+        return this.#welcomed(socket, notice);
       case "offer.verdict":
       case "trip.verdict":
-        return commands.settle(notice.cid, notice.verdict);
+        return this.#commands.settle(notice.cid, notice.verdict);
       case "rehome":
-        successor?.close();
-        successor = open(notice.ticket);
+        this.#successor?.close();
+        this.#successor = this.#open(notice.ticket);
         return;
       default:
-        options.onEvent({ type: "told", notice });
+        this.#options.onEvent({ type: "told", notice });
     }
   }
 
-  /** Make before break: the old socket serves until the new one is welcomed; the server closes it (4001). */
-  function welcomed(socket: DriverSocket, welcome: Welcome): void {
-    current = socket;
-    if (socket === successor) successor = null;
-    live = true;
-    failures = 0;
-    if (newest && performance.now() - newest.at < KEPT_FIX_MS) sendFix(newest.measured, newest.at);
-    commands.repeatAll();
-    options.onEvent({ type: "live", welcome });
+  /** Make before break: the server closes the old socket (4001) once the new one is attached. */
+  #welcomed(socket: DriverSocket, welcome: Welcome): void {
+    this.#current = socket;
+    if (socket === this.#successor) this.#successor = null;
+    this.#live = true;
+    this.#failures = 0;
+    if (this.#newest && performance.now() - this.#newest.at < KEPT_FIX_MS) this.#sendNewestFix();
+    this.#commands.repeatAll();
+    this.#options.onEvent({ type: "live", welcome });
   }
 
-  function closed(socket: DriverSocket, code: number, reason: string): void {
-    if (socket === successor) {
-      successor = null;
+  #closed(socket: DriverSocket, code: number, reason: string): void {
+    if (this.#stopped) return;
+    if (socket === this.#successor) {
+      this.#successor = null;
       // The old socket may have been superseded by the very successor that has now failed.
-      if (current === null) retry(code, 0);
+      if (this.#current === null) this.#retry(code, 0);
       return;
     }
-    if (socket !== current || stopped) return;
-    current = null;
-    live = false;
-    if (successor) return;
-    if (code === CLOSE.superseded) return end("another device of this driver took over");
-    if (code === CLOSE.badFrames) return end(`the server could not read this client: ${reason}`);
-    retry(code, adviceMs(code, reason));
+    if (socket !== this.#current) return;
+    this.#current = null;
+    this.#live = false;
+    if (this.#successor) return;
+    if (code === CLOSE.superseded) return this.#end("another device of this driver took over");
+    if (code === CLOSE.badFrames) return this.#end(`the server could not read this client: ${reason}`);
+    this.#retry(code, adviceMs(code, reason));
   }
 
-  function retry(code: number, adviceWaitMs: number): void {
-    if (stopped) return;
-    const retryInMs = adviceWaitMs + fullJitterMs(failures, random, FIRST_BACKOFF_MS);
-    failures += 1;
-    timer = setTimeout(() => void connect(), retryInMs);
-    options.onEvent({ type: "lost", code, retryInMs });
+  #retry(code: number, adviceWaitMs: number): void {
+    if (this.#stopped) return;
+    const retryInMs = adviceWaitMs + fullJitterMs(this.#failures, this.#random, FIRST_BACKOFF_MS);
+    this.#failures += 1;
+    this.#timer = setTimeout(() => void this.#connect(), retryInMs);
+    this.#options.onEvent({ type: "lost", code, retryInMs });
   }
 
-  function end(reason: string): void {
-    if (stopped) return;
-    stop();
-    options.onEvent({ type: "ended", reason });
+  #end(reason: string): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.#options.onEvent({ type: "ended", reason });
   }
 
-  function stop(): void {
-    stopped = true;
-    if (timer) clearTimeout(timer);
-    current?.close();
-    successor?.close();
-    commands.abandonAll();
+  #sendNewestFix(): void {
+    if (!this.#current || !this.#live || !this.#newest) return;
+    this.#seq += 1;
+    const ageMs = Math.round(performance.now() - this.#newest.at);
+    this.#current.send(encodeLocationFrame([{ ...this.#newest.measured, seq: this.#seq, ageMs }]));
   }
-
-  function sendFix(measured: Measured, at: number): void {
-    if (!current || !live) return;
-    seq += 1;
-    current.send(encodeLocationFrame([{ ...measured, seq, ageMs: Math.round(performance.now() - at) }]));
-  }
-
-  return {
-    start: () => void connect(),
-    stop,
-    setAvailable(next) {
-      available = next;
-      current?.send(JSON.stringify({ type: "status", available }));
-    },
-    locate(measured) {
-      newest = { measured, at: performance.now() };
-      sendFix(measured, newest.at);
-    },
-    accept: (offerId) => commands.say((cid) => ({ type: "offer.accept", cid, offerId })),
-    decline: (offerId) => commands.say((cid) => ({ type: "offer.decline", cid, offerId })),
-    step: (offerId, step) => commands.say((cid) => ({ type: "trip", cid, offerId, step })),
-  };
 }
 
 /** How long the server wants to be left alone, from the close code and its reason. */

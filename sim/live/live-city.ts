@@ -1,6 +1,7 @@
 /** The whole city against one server: its drivers, its riders, one wheel that moves them all, and an orderly end. */
 import { createRiderClient } from "../../client/rider-client.ts";
 import { createDevTokens } from "../../client/tokens.ts";
+import type { LatLng } from "../../src/domain/place.ts";
 import type { RideId } from "../../src/domain/ride.ts";
 import { haversineMeters } from "../../src/spatial/distance.ts";
 import { riderNoShow } from "../behaviour.ts";
@@ -45,116 +46,140 @@ const OPENING_MS = 3_000;
 const BOARDING_MEAN_MS = 45_000;
 const HURRY = 12;
 const PLACES_COMPARED = 3;
+const DROP_EVERY_MS = 1_000;
 
 export function createLiveCity(setting: CitySetting): LiveCity {
-  const { clock, random, demand, log, measures } = setting;
-  const ending = new AbortController();
-  const riders = new Map<string, LiveRider>();
-  const boarding = new Map<RideId, number | null>();
-  const roamRandom = random.fork("roam");
-  const opening: NodeJS.Timeout[] = [];
-  const drivers = setting.fleet.map((driver) => liveDriver(driver));
-  const wheel = startWheel(drivers, fixEveryMs(clock.speed));
-  let asked = 0;
-  let demandTimer: NodeJS.Timeout | null = null;
-  let demandOver: (() => void) | null = null;
+  return new City(setting);
+}
 
-  function liveDriver(driver: FleetDriver): LiveDriver {
-    let place = driver.start;
-    const http = { baseUrl: setting.baseUrl };
-    const { driverId: sub, profile } = driver;
-    return createLiveDriver({
-      ...setting,
-      driver,
-      token: createDevTokens(http, { role: "driver", sub, profile: { ...profile, payments: [...profile.payments] } }),
-      // Drivers do not cross the whole city for nothing: of a few busy places the nearest.
-      roam: () => {
-        const places = Array.from({ length: PLACES_COMPARED }, () => demand.place(roamRandom));
-        place = places.reduce((a, b) => (haversineMeters(place, a) < haversineMeters(place, b) ? a : b));
-        return place;
-      },
-      // A ride of an earlier run on this state: its rider is not here to be asked, so he comes at once.
-      boarding: (rideId) => (boarding.has(rideId) ? boarding.get(rideId)! : 0),
+class City implements LiveCity {
+  readonly #setting: CitySetting;
+  readonly #ending = new AbortController();
+  readonly #riders = new Map<string, LiveRider>();
+  /** City time until a ride's rider is in the car; null for one who never comes. */
+  readonly #boarding = new Map<RideId, number | null>();
+  readonly #roamRandom: Random;
+  readonly #drivers: readonly LiveDriver[];
+  readonly #wheel: NodeJS.Timeout;
+  readonly #opening: NodeJS.Timeout[] = [];
+  #asked = 0;
+  #demandTimer: NodeJS.Timeout | null = null;
+  #demandOver: () => void = () => {};
+
+  constructor(setting: CitySetting) {
+    this.#setting = setting;
+    this.#roamRandom = setting.random.fork("roam");
+    this.#drivers = setting.fleet.map((driver) => this.#liveDriver(driver));
+    this.#wheel = startWheel(this.#drivers, fixEveryMs(setting.clock.speed));
+  }
+
+  openDrivers(): void {
+    this.#drivers.forEach((driver, index) => {
+      this.#opening.push(setTimeout(() => driver.start(), (index / this.#drivers.length) * OPENING_MS));
     });
   }
 
-  function ask(trip: Trip): void {
-    asked += 1;
-    const riderId = `rider-${setting.runName}-${asked}`;
-    const own = random.fork(`rider ${asked}`);
-    const http = { baseUrl: setting.baseUrl, random: own.next, signal: ending.signal };
-    const token = createDevTokens(http, { role: "rider", sub: riderId }, ending.signal);
+  openDemand(): Promise<void> {
+    const startedAt = performance.now();
+    return new Promise<void>((resolve) => {
+      this.#demandOver = resolve;
+      this.#awaitNext(startedAt);
+    });
+  }
+
+  closeDemand(): void {
+    if (this.#demandTimer) clearTimeout(this.#demandTimer);
+    this.#demandOver();
+  }
+
+  async drain(withinMs: number): Promise<void> {
+    for (const rider of this.#riders.values()) rider.giveUp(["matching"]);
+    this.#setting.clock.hurry = HURRY;
+    await this.#allOver(withinMs);
+    for (const rider of this.#riders.values()) rider.giveUp(["matching", "assigned", "arrived"]);
+    const dropping = setInterval(() => {
+      for (const driver of this.#drivers) driver.dropNow();
+    }, DROP_EVERY_MS);
+    await this.#allOver(withinMs);
+    clearInterval(dropping);
+  }
+
+  stop(): void {
+    for (const timer of this.#opening) clearTimeout(timer);
+    if (this.#demandTimer) clearTimeout(this.#demandTimer);
+    clearInterval(this.#wheel);
+    for (const driver of this.#drivers) driver.stop();
+    this.#ending.abort();
+  }
+
+  snapshot() {
+    return {
+      online: this.#drivers.filter((driver) => driver.isOnline()).length,
+      engaged: this.#drivers.filter((driver) => driver.isEngaged()).length,
+      openRides: this.#riders.size,
+    };
+  }
+
+  #liveDriver(driver: FleetDriver): LiveDriver {
+    const http = { baseUrl: this.#setting.baseUrl };
+    const { driverId: sub, profile } = driver;
+    const who = { sub, profile: { ...profile, payments: [...profile.payments] } };
+    return createLiveDriver({
+      ...this.#setting,
+      driver,
+      token: createDevTokens(http, { role: "driver", ...who }),
+      roam: (from) => this.#busyPlaceNear(from),
+      // A ride of an earlier run on this state: its rider is not here to be asked, so he comes at once.
+      boarding: (rideId) => (this.#boarding.has(rideId) ? this.#boarding.get(rideId)! : 0),
+    });
+  }
+
+  /** Drivers do not cross the whole city for nothing: of a few busy places the nearest. */
+  #busyPlaceNear(from: LatLng): LatLng {
+    const places = Array.from({ length: PLACES_COMPARED }, () => this.#setting.demand.place(this.#roamRandom));
+    return places.reduce((a, b) => (haversineMeters(from, a) < haversineMeters(from, b) ? a : b));
+  }
+
+  #awaitNext(startedAt: number): void {
+    const trip = this.#setting.demand.next();
+    if (!trip) return this.#demandOver();
+    const waitMs = startedAt + trip.atMs / this.#setting.clock.speed - performance.now();
+    this.#demandTimer = setTimeout(() => {
+      this.#ask(trip);
+      this.#awaitNext(startedAt);
+    }, waitMs);
+  }
+
+  #ask(trip: Trip): void {
+    this.#asked += 1;
+    const riderId = `rider-${this.#setting.runName}-${this.#asked}`;
+    const random = this.#setting.random.fork(`rider ${this.#asked}`);
+    const { signal } = this.#ending;
+    const http = { baseUrl: this.#setting.baseUrl, random: random.next, signal };
+    const token = createDevTokens(http, { role: "rider", sub: riderId }, signal);
     const rider = startRider({
+      ...this.#setting,
       riderId,
       trip,
       client: createRiderClient({ ...http, token }),
-      random: own,
-      clock,
-      log,
-      measures,
-      onNamed: (rideId) => void boarding.set(rideId, riderNoShow(own) ? null : own.exponential(BOARDING_MEAN_MS)),
+      random,
+      onNamed: (rideId) => {
+        this.#boarding.set(rideId, riderNoShow(random) ? null : random.exponential(BOARDING_MEAN_MS));
+      },
     });
-    riders.set(riderId, rider);
-    void rider.over.finally(() => riders.delete(riderId));
+    this.#riders.set(riderId, rider);
+    void rider.over.finally(() => this.#riders.delete(riderId));
   }
 
-  async function allOver(withinMs: number): Promise<void> {
-    const everyone = Promise.allSettled([...riders.values()].map(({ over }) => over));
+  async #allOver(withinMs: number): Promise<void> {
+    const everyone = Promise.allSettled([...this.#riders.values()].map(({ over }) => over));
     let timer: NodeJS.Timeout | null = null;
-    await Promise.race([everyone, new Promise<void>((resolve) => (timer = setTimeout(resolve, withinMs)))]);
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, withinMs);
+    });
+    await Promise.race([everyone, late]);
     if (timer) clearTimeout(timer);
   }
-
-  return {
-    openDrivers() {
-      drivers.forEach((driver, index) => {
-        opening.push(setTimeout(() => driver.start(), (index / drivers.length) * OPENING_MS));
-      });
-    },
-    openDemand() {
-      const startedAt = performance.now();
-      return new Promise<void>((resolve) => {
-        demandOver = resolve;
-        const schedule = (): void => {
-          const trip = demand.next();
-          if (!trip) return resolve();
-          const waitMs = startedAt + trip.atMs / clock.speed - performance.now();
-          demandTimer = setTimeout(() => {
-            ask(trip);
-            schedule();
-          }, waitMs);
-        };
-        schedule();
-      });
-    },
-    closeDemand() {
-      if (demandTimer) clearTimeout(demandTimer);
-      demandOver?.();
-    },
-    async drain(withinMs) {
-      for (const rider of riders.values()) rider.giveUp(["matching"]);
-      clock.hurry = HURRY;
-      await allOver(withinMs);
-      for (const rider of riders.values()) rider.giveUp(["matching", "assigned", "arrived"]);
-      const dropping = setInterval(() => {
-        for (const driver of drivers) driver.dropNow();
-      }, 1_000);
-      await allOver(withinMs);
-      clearInterval(dropping);
-    },
-    stop() {
-      for (const timer of opening) clearTimeout(timer);
-      if (demandTimer) clearTimeout(demandTimer);
-      clearInterval(wheel);
-      for (const driver of drivers) driver.stop();
-      ending.abort();
-    },
-    snapshot: () => ({
-      online: drivers.filter((driver) => driver.isOnline()).length,
-      engaged: drivers.filter((driver) => driver.isEngaged()).length,
-      openRides: riders.size,
-    }),
-  };
 }
 
 /** One timer for all: every tick serves the drivers whose turn it is, so each is served once in `everyMs`. */

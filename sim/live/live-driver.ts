@@ -1,11 +1,10 @@
 /** One driver: roams, answers offers as his temper says, drives the rides he wins. Everything he knows he was told. */
 import { createDriverClient, type DriverClient, type DriverEvent } from "../../client/driver-client.ts";
 import type { TokenSource } from "../../client/tokens.ts";
-import type { DriverNotice, DriverRide, OfferCard, TripStep } from "../../src/domain/notice.ts";
+import type { DriverRide, Holding, OfferCard, TripStep } from "../../src/domain/notice.ts";
 import type { LatLng } from "../../src/domain/place.ts";
-import type { RideId } from "../../src/domain/ride.ts";
-import { localHour } from "../../src/ranking/feature-view.ts";
-import { bearingDegrees, haversineMeters } from "../../src/spatial/distance.ts";
+import type { OfferId, RideId } from "../../src/domain/ride.ts";
+import { haversineMeters } from "../../src/spatial/distance.ts";
 import { answerOffer, driverCancel } from "../behaviour.ts";
 import type { FleetDriver } from "../city/fleet.ts";
 import { advance, type Car, createCar } from "../city/movement.ts";
@@ -13,6 +12,7 @@ import type { CityPlan } from "../city/places.ts";
 import type { CityClock } from "./city-clock.ts";
 import type { Happening, HistoryLog } from "./history-log.ts";
 import type { Measures } from "./measures.ts";
+import { offerView } from "./offer-view.ts";
 
 export interface DriverSetting {
   readonly baseUrl: string;
@@ -22,8 +22,8 @@ export interface DriverSetting {
   readonly clock: CityClock;
   readonly log: HistoryLog;
   readonly measures: Measures;
-  /** Where he looks for work next. */
-  readonly roam: () => LatLng;
+  /** Where he looks for work next, from where he is. */
+  readonly roam: (from: LatLng) => LatLng;
   /** City time until the rider is in the car; null when he never comes. */
   readonly boarding: (rideId: RideId) => number | null;
 }
@@ -49,236 +49,240 @@ const STEP_RETRY_MS = 5_000;
 const ACCURACY_METERS = 8;
 
 export function createLiveDriver(setting: DriverSetting): LiveDriver {
-  const { driver, plan, clock, log, measures } = setting;
-  const { random, temper } = driver;
-  const car: Car = createCar(driver.start);
-  const timers = new Set<NodeJS.Timeout>();
-  let doing: Doing = { kind: "idle" };
-  let idleSince = performance.now();
-  let tickedAt = performance.now();
-  let online = false;
-  let stepping = false;
-  let parked = false;
+  return new Driver(setting);
+}
 
-  const client: DriverClient = createDriverClient({
-    baseUrl: setting.baseUrl,
-    token: setting.token,
-    random: random.next,
-    position: () => car.position,
-    onEvent: hear,
-  });
+class Driver implements LiveDriver {
+  readonly #setting: DriverSetting;
+  readonly #client: DriverClient;
+  readonly #car: Car;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #doing: Doing = { kind: "idle" };
+  #idleSince = performance.now();
+  #tickedAt = performance.now();
+  #online = false;
+  #stepping = false;
+  #parked = false;
 
-  const note = (happening: Happening): void => log.write(driver.driverId, happening);
-
-  function after(cityMs: number, action: () => void): void {
-    const timer = clock.after(cityMs, () => {
-      timers.delete(timer);
-      action();
+  constructor(setting: DriverSetting) {
+    this.#setting = setting;
+    this.#car = createCar(setting.driver.start);
+    this.#client = createDriverClient({
+      baseUrl: setting.baseUrl,
+      token: setting.token,
+      random: setting.driver.random.fork("network").next,
+      position: () => this.#car.position,
+      onEvent: (event) => this.#hear(event),
     });
-    timers.add(timer);
   }
 
-  function hear(event: DriverEvent): void {
+  start(): void {
+    this.#sendFix();
+    this.#client.start();
+  }
+
+  tick(): void {
+    const { plan, driver, clock } = this.#setting;
+    const now = performance.now();
+    const citySeconds = ((now - this.#tickedAt) * clock.speed) / 1_000;
+    this.#tickedAt = now;
+    const haste = this.#doing.kind === "ride" ? clock.hurry : 1;
+    const reached = advance(this.#car, plan.citySpeedMetersPerSecond * driver.speedFactor * haste, citySeconds);
+    if (this.#doing.kind === "ride") this.#onTheWay(this.#doing, reached);
+    else if (!this.#car.target && !this.#parked) this.#park();
+    if (this.#online) this.#sendFix();
+  }
+
+  isOnline(): boolean {
+    return this.#online;
+  }
+
+  isEngaged(): boolean {
+    return this.#doing.kind === "ride";
+  }
+
+  dropNow(): void {
+    if (this.#doing.kind === "ride" && this.#doing.ride.state === "on_trip")
+      void this.#step(this.#doing.ride, "complete");
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#client.stop();
+  }
+
+  #hear(event: DriverEvent): void {
     switch (event.type) {
       case "live":
-        online = true;
-        return resume(event.welcome);
+        this.#online = true;
+        return this.#resume(event.welcome.holding);
       case "lost":
-        if (online) measures.counters.reconnects += 1;
-        online = false;
+        if (this.#online) this.#setting.measures.counters.reconnects += 1;
+        this.#online = false;
         return;
       case "ended":
-        online = false;
+        this.#online = false;
         return;
       case "told":
-        return told(event.notice);
+        return this.#told(event.notice);
     }
   }
 
   /** The server's word about what he holds replaces whatever he believed. */
-  function resume({ holding }: Extract<DriverNotice, { type: "welcome" }>): void {
-    if (holding.kind === "offer") return consider(holding.offer);
-    if (holding.kind === "ride") return follow(holding.ride);
-    if (doing.kind === "ride") release(doing.ride);
-    else if (doing.kind === "deciding") becomeIdle();
+  #resume(holding: Holding): void {
+    if (holding.kind === "offer") return this.#consider(holding.offer);
+    if (holding.kind === "ride") return this.#follow(holding.ride);
+    if (this.#doing.kind === "ride") this.#release(this.#doing.ride);
+    else this.#becomeIdle();
   }
 
-  function told(notice: Extract<DriverEvent, { type: "told" }>["notice"]): void {
-    if (notice.type === "offer") return consider(notice);
-    if (notice.type === "trip.changed") return follow(notice.ride);
-    if (notice.type === "offer.closed") {
-      note({ op: "told", type: "closed", offerId: notice.offerId, reason: notice.reason });
-      if (doing.kind === "deciding" && doing.card.offerId === notice.offerId) becomeIdle();
-    }
+  #told(notice: Extract<DriverEvent, { type: "told" }>["notice"]): void {
+    if (notice.type === "offer") return this.#consider(notice);
+    if (notice.type === "trip.changed") return this.#follow(notice.ride);
+    if (notice.type !== "offer.closed") return;
+    const { offerId, reason } = notice;
+    this.#note({ op: "told", type: "closed", offerId, reason });
+    if (this.#isDeciding(offerId)) this.#becomeIdle();
   }
 
-  function consider(card: OfferCard): void {
-    if (doing.kind === "ride" || (doing.kind === "deciding" && doing.card.offerId === card.offerId)) return;
+  #consider(card: OfferCard): void {
+    if (this.#doing.kind === "ride" || this.#isDeciding(card.offerId)) return;
+    const { driver, measures } = this.#setting;
+    const { offerId, rideId } = card;
     measures.counters.offers += 1;
-    measures.offerSeen(card.rideId);
-    note({ op: "told", type: "offer", offerId: card.offerId, rideId: card.rideId });
-    doing = { kind: "deciding", card };
-    const answer = answerOffer(temper, viewOf(card), random);
+    measures.offerSeen(rideId);
+    this.#note({ op: "told", type: "offer", offerId, rideId });
+    this.#doing = { kind: "deciding", card };
+    const view = offerView(card, this.#car, this.#idleSince, this.#setting);
+    const answer = answerOffer(driver.temper, view, driver.random);
     if (answer.answer === "ignore") return;
-    after(answer.afterMs, () => {
+    this.#after(answer.afterMs, () => {
       // A card that was taken away cannot be answered.
-      if (doing.kind === "deciding" && doing.card.offerId === card.offerId) void reply(card, answer.answer);
+      if (this.#isDeciding(offerId)) void this.#reply(card, answer.answer);
     });
   }
 
-  function viewOf(card: OfferCard) {
-    const moving = car.target !== null && car.headingDegrees !== null;
-    const turn = moving ? Math.abs(bearingDegrees(car.position, card.pickup) - (car.headingDegrees ?? 0)) : null;
-    return {
-      pickupMeters: card.pickupMeters,
-      pickupSeconds: card.pickupMeters / plan.citySpeedMetersPerSecond,
-      tripMeters: card.tripMeters,
-      fareCents: card.fareCents,
-      headingOffDegrees: turn === null ? null : Math.min(turn, 360 - turn),
-      idleSeconds: ((performance.now() - idleSince) * clock.speed) / 1_000,
-      hourLocal: localHour(Date.now(), plan.utcOffsetMinutes),
-      ttlMs: card.ttlMs * clock.speed,
-    };
-  }
-
-  async function reply({ offerId, rideId }: OfferCard, op: "accept" | "decline"): Promise<void> {
+  async #reply({ offerId, rideId }: OfferCard, op: "accept" | "decline"): Promise<void> {
     const saidAt = performance.now();
-    note({ op, type: "invoke", offerId, rideId });
+    this.#note({ op, type: "invoke", offerId, rideId });
     try {
-      const verdict = await (op === "accept" ? client.accept(offerId) : client.decline(offerId));
-      if (op === "accept") measures.acceptToVerdict.add(performance.now() - saidAt);
+      const verdict = await (op === "accept" ? this.#client.accept(offerId) : this.#client.decline(offerId));
+      if (op === "accept") this.#setting.measures.acceptToVerdict.add(performance.now() - saidAt);
       if (verdict.outcome === "won") {
-        note({ op, type: "ok", offerId, rideId, outcome: "won" });
-        return follow(verdict.ride);
+        this.#note({ op, type: "ok", offerId, rideId, outcome: "won" });
+        return this.#follow(verdict.ride);
       }
-      note({ op, type: "ok", offerId, rideId, outcome: "lost", reason: verdict.reason });
-      if (doing.kind === "deciding" && doing.card.offerId === offerId) becomeIdle();
+      this.#note({ op, type: "ok", offerId, rideId, outcome: "lost", reason: verdict.reason });
+      if (this.#isDeciding(offerId)) this.#becomeIdle();
     } catch {
-      note({ op, type: "info", offerId, rideId });
+      this.#note({ op, type: "info", offerId, rideId });
     }
   }
 
-  function follow(ride: DriverRide): void {
-    const known = doing.kind === "ride" && doing.ride.offerId === ride.offerId ? doing : null;
+  /** The newest word about a ride of his, from a verdict, a notice or a welcome. */
+  #follow(ride: DriverRide): void {
+    const known = this.#doing.kind === "ride" && this.#doing.ride.offerId === ride.offerId ? this.#doing : null;
     if (known && known.ride.version >= ride.version) return;
-    if (ride.state !== "assigned" && ride.state !== "arrived" && ride.state !== "on_trip") {
+    if (!isUnderWay(ride)) {
       // News of a ride he has left already says nothing about the one he drives now.
-      return known || doing.kind === "deciding" ? release(ride) : undefined;
+      if (known || this.#isDeciding(ride.offerId)) this.#release(ride);
+      return;
     }
     const { offerId, rideId, version, state } = ride;
-    note({ op: "told", type: "engaged", offerId, rideId, version, state });
-    const wayMeters = haversineMeters(car.position, ride.pickup);
-    const returned = known ? null : driverCancel(random);
-    const returnAtMeters = known?.returnAtMeters ?? (returned ? wayMeters * (1 - returned.atShareOfWay) : null);
-    doing = { kind: "ride", ride, returnAtMeters };
-    if (state === "assigned") car.target = ride.pickup;
-    if (state === "arrived") board(ride);
-    if (state === "on_trip") car.target = ride.dropoff;
+    this.#note({ op: "told", type: "engaged", offerId, rideId, version, state });
+    this.#doing = { kind: "ride", ride, returnAtMeters: known ? known.returnAtMeters : this.#whereToGiveUp(ride) };
+    this.#setOff(ride);
   }
 
-  function board(ride: DriverRide): void {
-    car.target = null;
-    const waitMs = setting.boarding(ride.rideId);
+  /** Straight metres before the pickup at which he gives the ride back; null for nearly every ride. */
+  #whereToGiveUp(ride: DriverRide): number | null {
+    const cancel = driverCancel(this.#setting.driver.random);
+    return cancel && haversineMeters(this.#car.position, ride.pickup) * (1 - cancel.atShareOfWay);
+  }
+
+  #setOff(ride: DriverRide): void {
+    if (ride.state === "assigned") this.#car.target = ride.pickup;
+    if (ride.state === "on_trip") this.#car.target = ride.dropoff;
+    if (ride.state !== "arrived") return;
+    this.#car.target = null;
+    const waitMs = this.#setting.boarding(ride.rideId);
     // Without a rider the server ends the ride after its own patience, and says so.
-    if (waitMs !== null) after(waitMs / clock.hurry, () => void step(ride, "start"));
+    if (waitMs !== null) this.#after(waitMs / this.#setting.clock.hurry, () => void this.#step(ride, "start"));
   }
 
-  async function step(ride: DriverRide, step: TripStep): Promise<void> {
-    if (stepping || doing.kind !== "ride" || doing.ride.offerId !== ride.offerId) return;
-    stepping = true;
+  async #step(ride: DriverRide, step: TripStep): Promise<void> {
     const { offerId, rideId } = ride;
-    note({ op: "step", type: "invoke", step, offerId, rideId });
+    if (this.#stepping || this.#doing.kind !== "ride" || this.#doing.ride.offerId !== offerId) return;
+    this.#stepping = true;
+    this.#note({ op: "step", type: "invoke", step, offerId, rideId });
     try {
-      const verdict = await client.step(offerId, step);
-      stepping = false;
+      const verdict = await this.#client.step(offerId, step);
+      this.#stepping = false;
       if (verdict.outcome === "done") {
         const { version, state } = verdict.ride;
-        note({ op: "step", type: "ok", step, offerId, rideId, version, state });
-        return step === "cancel" ? release(verdict.ride) : follow(verdict.ride);
+        this.#note({ op: "step", type: "ok", step, offerId, rideId, version, state });
+        return step === "cancel" ? this.#release(verdict.ride) : this.#follow(verdict.ride);
       }
-      note({ op: "step", type: "fail", step, offerId, rideId, reason: verdict.state ?? verdict.reason });
-      // What he was told about the ride is on its way, or was lost with a connection: then a welcome repeats it.
-      after(STEP_RETRY_MS * clock.speed, () => car.target === null && resumeDriving());
+      this.#note({ op: "step", type: "fail", step, offerId, rideId, reason: verdict.state ?? verdict.reason });
+      // Why it was refused is on its way to him, or was lost with a connection: then a welcome repeats it.
+      this.#after(STEP_RETRY_MS * this.#setting.clock.speed, () => {
+        if (this.#doing.kind === "ride" && this.#car.target === null) this.#setOff(this.#doing.ride);
+      });
     } catch {
-      stepping = false;
-      note({ op: "step", type: "info", step, offerId, rideId });
+      this.#stepping = false;
+      this.#note({ op: "step", type: "info", step, offerId, rideId });
     }
   }
 
-  /** A refused step left the car standing: look at the ride again and go on from there. */
-  function resumeDriving(): void {
-    if (doing.kind !== "ride") return;
-    const { ride } = doing;
-    if (ride.state === "assigned") car.target = ride.pickup;
-    if (ride.state === "arrived") board(ride);
-    if (ride.state === "on_trip") car.target = ride.dropoff;
+  #onTheWay({ ride, returnAtMeters }: Extract<Doing, { kind: "ride" }>, reached: boolean): void {
+    if (reached) return void this.#step(ride, ride.state === "assigned" ? "arrive" : "complete");
+    if (ride.state !== "assigned" || returnAtMeters === null) return;
+    if (haversineMeters(this.#car.position, ride.pickup) <= returnAtMeters) void this.#step(ride, "cancel");
   }
 
-  function release({ offerId, rideId }: Pick<DriverRide, "offerId" | "rideId">): void {
-    if (doing.kind === "ride") note({ op: "told", type: "free", offerId, rideId });
-    becomeIdle();
+  #release({ offerId, rideId }: Pick<DriverRide, "offerId" | "rideId">): void {
+    if (this.#doing.kind === "ride") {
+      this.#note({ op: "told", type: "free", offerId, rideId });
+      this.#car.target = null;
+      this.#idleSince = performance.now();
+    }
+    this.#doing = { kind: "idle" };
   }
 
-  function becomeIdle(): void {
-    if (doing.kind === "ride") idleSince = performance.now();
-    if (doing.kind !== "deciding") car.target = null;
-    doing = { kind: "idle" };
+  #becomeIdle(): void {
+    this.#doing = { kind: "idle" };
   }
 
-  function tick(): void {
-    const now = performance.now();
-    const citySeconds = ((now - tickedAt) * clock.speed) / 1_000;
-    tickedAt = now;
-    const speed = plan.citySpeedMetersPerSecond * driver.speedFactor * (doing.kind === "ride" ? clock.hurry : 1);
-    const reached = advance(car, speed, citySeconds);
-    if (doing.kind === "ride") onTheWay(doing, reached);
-    else if (!car.target && !parked) park();
-    if (online) sendFix();
+  #isDeciding(offerId: OfferId): boolean {
+    return this.#doing.kind === "deciding" && this.#doing.card.offerId === offerId;
   }
 
-  function onTheWay({ ride, returnAtMeters }: Extract<Doing, { kind: "ride" }>, reached: boolean): void {
-    if (reached) return void step(ride, ride.state === "assigned" ? "arrive" : "complete");
-    const returns = ride.state === "assigned" && returnAtMeters !== null;
-    if (returns && haversineMeters(car.position, ride.pickup) <= returnAtMeters) void step(ride, "cancel");
-  }
-
-  function park(): void {
-    parked = true;
-    after(random.exponential(PARKED_MEAN_MS), () => {
-      parked = false;
-      if (!car.target && doing.kind !== "ride") car.target = setting.roam();
+  #park(): void {
+    this.#parked = true;
+    this.#after(this.#setting.driver.random.exponential(PARKED_MEAN_MS), () => {
+      this.#parked = false;
+      if (!this.#car.target && this.#doing.kind !== "ride") this.#car.target = this.#setting.roam(this.#car.position);
     });
   }
 
-  function sendFix(): void {
-    client.locate({
-      lat: car.position.lat,
-      lng: car.position.lng,
-      headingDegrees: car.headingDegrees,
-      speedMetersPerSecond: car.speedMetersPerSecond,
-      accuracyMeters: ACCURACY_METERS,
-    });
+  #sendFix(): void {
+    const { position, headingDegrees, speedMetersPerSecond } = this.#car;
+    this.#client.locate({ ...position, headingDegrees, speedMetersPerSecond, accuracyMeters: ACCURACY_METERS });
   }
 
-  return {
-    start() {
-      client.locate({
-        ...car.position,
-        headingDegrees: null,
-        speedMetersPerSecond: 0,
-        accuracyMeters: ACCURACY_METERS,
-      });
-      client.start();
-    },
-    tick,
-    isOnline: () => online,
-    isEngaged: () => doing.kind === "ride",
-    dropNow() {
-      if (doing.kind === "ride" && doing.ride.state === "on_trip") void step(doing.ride, "complete");
-    },
-    stop() {
-      for (const timer of timers) clearTimeout(timer);
-      client.stop();
-    },
-  };
+  #after(cityMs: number, action: () => void): void {
+    const timer = this.#setting.clock.after(cityMs, () => {
+      this.#timers.delete(timer);
+      action();
+    });
+    this.#timers.add(timer);
+  }
+
+  #note(happening: Happening): void {
+    this.#setting.log.write(this.#setting.driver.driverId, happening);
+  }
+}
+
+function isUnderWay({ state }: DriverRide): boolean {
+  return state === "assigned" || state === "arrived" || state === "on_trip";
 }

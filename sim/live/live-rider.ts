@@ -2,7 +2,7 @@
 import { UnansweredError } from "../../client/http.ts";
 import type { RiderClient, SeenRide } from "../../client/rider-client.ts";
 import type { RideId, RideState } from "../../src/domain/ride.ts";
-import { createRiderPatience } from "../behaviour.ts";
+import { createRiderPatience, type RiderPatience } from "../behaviour.ts";
 import type { Trip } from "../city/demand.ts";
 import type { Random } from "../random.ts";
 import type { CityClock } from "./city-clock.ts";
@@ -31,103 +31,117 @@ export interface LiveRider {
 const RATED_SHARE = 0.6;
 
 export function startRider(setting: RiderSetting): LiveRider {
-  const { riderId, client, random, clock, log, measures } = setting;
-  const patience = createRiderPatience(random);
-  const counters = measures.counters;
-  const timers: NodeJS.Timeout[] = [];
-  let ride: SeenRide | null = null;
-  let givenUp: readonly RideState[] = [];
-  let cancelling = false;
+  return new Rider(setting);
+}
 
-  const note = (happening: Happening): void => log.write(riderId, happening);
+class Rider implements LiveRider {
+  readonly over: Promise<void>;
+  readonly #setting: RiderSetting;
+  readonly #patience: RiderPatience;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #ride: SeenRide | null = null;
+  #givenUp: readonly RideState[] = [];
+  #cancelling = false;
 
-  async function live(): Promise<void> {
-    const rideId = await request();
+  constructor(setting: RiderSetting) {
+    this.#setting = setting;
+    this.#patience = createRiderPatience(setting.random);
+    this.over = this.#live();
+  }
+
+  giveUp(states: readonly RideState[]): void {
+    this.#givenUp = states;
+    if (this.#ride && states.includes(this.#ride.state)) void this.#cancel(this.#ride.id);
+  }
+
+  async #live(): Promise<void> {
+    const { client, random, measures, onNamed } = this.#setting;
+    const rideId = await this.#request();
     if (rideId === null) return;
-    setting.onNamed(rideId);
-    timers.push(clock.after(patience.matchMs, () => giveUp(["matching"])));
+    onNamed(rideId);
+    this.#loseInterest(this.#patience.matchMs, "matching");
     try {
-      await client.follow(rideId, seen);
+      await client.follow(rideId, (ride) => this.#see(ride));
     } catch {
       // Refused to follow what the server itself gave him: the checker sees a ride whose end nobody was told.
     }
-    for (const timer of timers) clearTimeout(timer);
+    for (const timer of this.#timers) clearTimeout(timer);
     measures.forgetRide(rideId);
-    if (lastState() === "completed" && random.next() < RATED_SHARE) await rate(rideId);
+    if (this.#ride?.state === "completed" && random.next() < RATED_SHARE) await this.#rate(rideId);
   }
 
-  async function request(): Promise<RideId | null> {
+  async #request(): Promise<RideId | null> {
+    const { riderId, client, trip, measures } = this.#setting;
     // One wish, one key, one rider: the checker finds the ride that the server made of it by either.
     const key = `wish-${riderId}`;
-    note({ op: "request", type: "invoke", key });
-    counters.requests += 1;
+    this.#note({ op: "request", type: "invoke", key });
+    measures.counters.requests += 1;
     measures.requestSent(key);
     try {
-      const { id, version } = await client.request(setting.trip.request, key);
+      const { id, version } = await client.request(trip.request, key);
       measures.requestNamed(key, id);
-      note({ op: "request", type: "ok", key, rideId: id, version });
+      this.#note({ op: "request", type: "ok", key, rideId: id, version });
       return id;
     } catch (error) {
-      counters.refused += 1;
-      note({ op: "request", type: outcomeOf(error), key, reason: wordsOf(error) });
+      measures.counters.refused += 1;
+      this.#note({ op: "request", type: outcomeOf(error), key, reason: wordsOf(error) });
       return null;
     }
   }
 
-  function seen(now: SeenRide): void {
-    const before = ride?.state;
-    ride = now;
-    const { id: rideId, version, state } = now;
-    note({ op: "told", type: "ride", rideId, version, state, driverId: now.driver?.id ?? null });
-    if (state === "assigned" && before !== "assigned") {
-      if (now.redispatches === 0) counters.matched += 1;
-      timers.push(clock.after(patience.pickupMs, () => giveUp(["assigned"])));
-    }
-    if (state === "matching" && before !== undefined) {
-      timers.push(clock.after(patience.matchMs, () => giveUp(["matching"])));
-    }
+  #see(ride: SeenRide): void {
+    const before = this.#ride?.state;
+    this.#ride = ride;
+    const { id: rideId, version, state } = ride;
+    this.#note({ op: "told", type: "ride", rideId, version, state, driverId: ride.driver?.id ?? null });
+    if (state !== before) this.#count(ride);
+    if (state === "assigned" && before !== "assigned") this.#loseInterest(this.#patience.pickupMs, "assigned");
+    if (state === "matching" && before !== undefined) this.#loseInterest(this.#patience.matchMs, "matching");
+    if (this.#givenUp.includes(state)) void this.#cancel(rideId);
+  }
+
+  #count({ state, redispatches }: SeenRide): void {
+    const { counters } = this.#setting.measures;
+    if (state === "assigned" && redispatches === 0) counters.matched += 1;
     if (state === "completed") counters.completed += 1;
     if (state === "cancelled_by_rider") counters.cancelled += 1;
     if (state === "cancelled_no_show") counters.noShow += 1;
     if (state === "no_driver") counters.unserved += 1;
     if (state === "abandoned") counters.abandoned += 1;
-    if (givenUp.includes(state)) void cancel(rideId);
   }
 
-  // Read through a function: the compiler does not see that `follow` has changed it.
-  function lastState(): RideState | null {
-    return ride?.state ?? null;
+  /** After this much city time without change he cancels. */
+  #loseInterest(cityMs: number, state: RideState): void {
+    this.#timers.push(this.#setting.clock.after(cityMs, () => this.giveUp([state])));
   }
 
-  function giveUp(states: readonly RideState[]): void {
-    givenUp = states;
-    if (ride && states.includes(ride.state)) void cancel(ride.id);
-  }
-
-  async function cancel(rideId: RideId): Promise<void> {
-    if (cancelling) return;
-    cancelling = true;
-    note({ op: "cancel", type: "invoke", rideId });
+  async #cancel(rideId: RideId): Promise<void> {
+    if (this.#cancelling) return;
+    this.#cancelling = true;
+    this.#note({ op: "cancel", type: "invoke", rideId });
     try {
-      const { version, state } = await client.cancel(rideId);
-      note({ op: "cancel", type: "ok", rideId, version, state });
+      const { version, state } = await this.#setting.client.cancel(rideId);
+      this.#note({ op: "cancel", type: "ok", rideId, version, state });
     } catch (error) {
-      note({ op: "cancel", type: outcomeOf(error), rideId, reason: wordsOf(error) });
+      this.#note({ op: "cancel", type: outcomeOf(error), rideId, reason: wordsOf(error) });
     }
-    cancelling = false;
+    this.#cancelling = false;
   }
 
-  async function rate(rideId: RideId): Promise<void> {
-    note({ op: "rate", type: "invoke", rideId });
+  async #rate(rideId: RideId): Promise<void> {
+    const { client, random } = this.#setting;
+    this.#note({ op: "rate", type: "invoke", rideId });
     try {
       const { version } = await client.rate(rideId, random.next() < 0.8 ? 5 : 1 + random.int(4));
-      note({ op: "rate", type: "ok", rideId, version });
+      this.#note({ op: "rate", type: "ok", rideId, version });
     } catch (error) {
-      note({ op: "rate", type: outcomeOf(error), rideId, reason: wordsOf(error) });
+      this.#note({ op: "rate", type: outcomeOf(error), rideId, reason: wordsOf(error) });
     }
   }
 
-  return { over: live(), giveUp };
+  #note(happening: Happening): void {
+    this.#setting.log.write(this.#setting.riderId, happening);
+  }
 }
 
 /** Silence is not a no: what nobody answered may have happened. */

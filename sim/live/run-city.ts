@@ -11,9 +11,9 @@ import { createRandom, type Random } from "../random.ts";
 import { checkHistory } from "./check-history.ts";
 import { createCityClock, serverVars } from "./city-clock.ts";
 import { countRows, gatherEvidence, type HistoryRows, waitForHistory } from "./evidence.ts";
-import { openHistoryLog } from "./history-log.ts";
-import { createLiveCity } from "./live-city.ts";
-import { createMeasures } from "./measures.ts";
+import { type HistoryLog, openHistoryLog } from "./history-log.ts";
+import { createLiveCity, type LiveCity } from "./live-city.ts";
+import { createMeasures, type Measures } from "./measures.ts";
 import type { CityOptions } from "./options.ts";
 import type { CityFigures, Report } from "./report.ts";
 import { buildWorker, type ServerProcess, startServer } from "./server-process.ts";
@@ -39,56 +39,113 @@ interface Wishes {
 }
 
 /** Throws UsageError or RequestsFileError for what the caller asked, Error when the server does not start. */
-export async function runCity(options: CityOptions, { signal, onStage, onOpen }: RunHooks): Promise<Report> {
-  const random = createRandom(options.seed);
-  const plan = CITY_PLANS[options.city]!;
-  const { demand, requestsPerHour } = await wishesFor(options, random.fork("demand"));
-  const drivers = options.drivers ?? Math.max(DEFAULT_DRIVERS, Math.ceil(requestsPerHour / REQUESTS_PER_DRIVER_HOUR));
+export async function runCity(options: CityOptions, hooks: RunHooks): Promise<Report> {
+  const wishes = await wishesFor(options, createRandom(options.seed).fork("demand"));
   const stateDir = resolve(options.stateDir);
-
-  onStage?.("bundling the Worker");
+  hooks.onStage?.("bundling the Worker");
   mkdirSync(WORKER_DIR, { recursive: true });
   buildWorker(WORKER_DIR);
-  onStage?.("starting workerd, Durable Objects, D1, Queue and R2");
+  hooks.onStage?.("starting workerd, Durable Objects, D1, Queue and R2");
   let serverErrors = 0;
+  const onError = (): void => {
+    serverErrors += 1;
+  };
   const server = await startServer(
     { workerDir: WORKER_DIR, stateDir, fresh: !options.resume, port: options.port, vars: varsFor(options.speed) },
-    {
-      onError: () => {
-        serverErrors += 1;
-      },
-    },
+    { onError },
   );
+  try {
+    return await liveThrough(options, wishes, { server, serverErrors: () => serverErrors, stateDir }, hooks);
+  } finally {
+    await server.stop();
+  }
+}
 
+interface Stage {
+  readonly server: ServerProcess;
+  readonly serverErrors: () => number;
+  readonly stateDir: string;
+}
+
+/** From the first driver to the verdict. */
+async function liveThrough(options: CityOptions, wishes: Wishes, stage: Stage, hooks: RunHooks): Promise<Report> {
+  const { server, stateDir } = stage;
   const logFile = join(stateDir, "clients.jsonl");
   const log = openHistoryLog(logFile);
   const measures = createMeasures();
-  const startedAt = performance.now();
-  const city = createLiveCity({
-    baseUrl: server.url,
+  const city = cityFor(options, wishes, server.url, log, measures);
+  const rows = watchRows(server);
+  const figures = figuresOf(options, stage, city, measures, rows.newest);
+  try {
+    hooks.onOpen?.(figures, server);
+    city.openDrivers();
+    await firstOf(city.openDemand(), options.durationSeconds, hooks.signal);
+    city.closeDemand();
+    const complete = !hooks.signal.aborted;
+    if (complete) {
+      hooks.onStage?.("no new requests; waiting for every ride to end");
+      await city.drain(DRAIN_MS);
+    }
+    const last = figures();
+    city.stop();
+    await log.close();
+    if (complete) {
+      hooks.onStage?.("waiting for history to arrive in D1");
+      await waitForHistory(server, logFile);
+    }
+    hooks.onStage?.("checking clients' logs against D1");
+    const violations = checkHistory(await gatherEvidence(server, logFile, complete));
+    const { requests, refused, matched } = last.rides;
+    const matchedShare = requests > refused ? matched / (requests - refused) : 1;
+    const after = { history: await countRows(server), restarts: server.restarts(), serverErrors: stage.serverErrors() };
+    return { ...last, ...after, matchedShare, complete, violations };
+  } finally {
+    rows.stop();
+    city.stop();
+  }
+}
+
+function cityFor(options: CityOptions, wishes: Wishes, baseUrl: string, log: HistoryLog, measures: Measures): LiveCity {
+  const random = createRandom(options.seed);
+  const { demand, requestsPerHour } = wishes;
+  const drivers = options.drivers ?? Math.max(DEFAULT_DRIVERS, Math.ceil(requestsPerHour / REQUESTS_PER_DRIVER_HOUR));
+  return createLiveCity({
+    baseUrl,
     demand,
     fleet: createFleet(drivers, demand.place, random.fork("fleet")),
-    plan,
+    plan: CITY_PLANS[options.city]!,
     clock: createCityClock(options.speed),
     random: random.fork("city"),
     log,
     measures,
     runName: Date.now().toString(36),
   });
-  let history: HistoryRows = { rides: 0, events: 0 };
-  const counting = setInterval(() => {
-    countRows(server).then(
-      (rows) => (history = rows),
-      () => {},
-    );
-  }, COUNT_EVERY_MS);
+}
 
-  const figures = (): CityFigures => {
+/** Counts D1's rows now and then, so that whoever wants the figures need not wait for D1. */
+function watchRows(server: ServerProcess): { newest: () => HistoryRows; stop: () => void } {
+  let rows: HistoryRows = { rides: 0, events: 0 };
+  const timer = setInterval(async () => {
+    // A server on its way back has no rows to count; the next look finds them.
+    rows = await countRows(server).catch(() => rows);
+  }, COUNT_EVERY_MS);
+  return { newest: () => rows, stop: () => clearInterval(timer) };
+}
+
+function figuresOf(
+  { city: name, seed, speed }: CityOptions,
+  { server, serverErrors }: Stage,
+  city: LiveCity,
+  measures: Measures,
+  history: () => HistoryRows,
+): () => CityFigures {
+  const startedAt = performance.now();
+  return () => {
     const { online, engaged, openRides } = city.snapshot();
     return {
-      city: options.city,
-      seed: options.seed,
-      speed: options.speed,
+      city: name,
+      seed,
+      speed,
       url: server.url,
       seconds: (performance.now() - startedAt) / 1_000,
       drivers: { online, engaged },
@@ -96,41 +153,11 @@ export async function runCity(options: CityOptions, { signal, onStage, onOpen }:
       rides: { ...measures.counters },
       requestToOfferMs: measures.requestToOffer.percentiles(),
       acceptToVerdictMs: measures.acceptToVerdict.percentiles(),
-      history,
+      history: history(),
       restarts: server.restarts(),
-      serverErrors,
+      serverErrors: serverErrors(),
     };
   };
-
-  try {
-    onOpen?.(figures, server);
-    city.openDrivers();
-    const demandOver = city.openDemand();
-    await firstOf(demandOver, options.durationSeconds, signal);
-    city.closeDemand();
-    const complete = !signal.aborted;
-    if (complete) {
-      onStage?.("no new requests; waiting for every ride to end");
-      await city.drain(DRAIN_MS);
-    }
-    const last = figures();
-    city.stop();
-    await log.close();
-    if (complete) {
-      onStage?.("waiting for history to arrive in D1");
-      await waitForHistory(server, logFile);
-    }
-    onStage?.("checking clients' logs against D1");
-    const violations = checkHistory(await gatherEvidence(server, logFile, complete));
-    history = await countRows(server);
-    const { requests, refused, matched } = last.rides;
-    const matchedShare = requests > refused ? matched / (requests - refused) : 1;
-    return { ...last, history, restarts: server.restarts(), serverErrors, matchedShare, complete, violations };
-  } finally {
-    clearInterval(counting);
-    city.stop();
-    await server.stop();
-  }
 }
 
 export function writeReport(file: string, report: Report): void {

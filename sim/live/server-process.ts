@@ -38,122 +38,144 @@ export function buildWorker(workerDir: string): void {
 
 /** Resolves when requests are answered. Throws when the server cannot start: port taken, state in use. */
 export async function startServer(setting: ServerSetting, hooks: ServerHooks = {}): Promise<ServerProcess> {
-  const queries = new Map<number, (answer: Extract<FromServer, { id: number }> | null) => void>();
-  let child: ChildProcess | null = null;
-  let url = "";
-  let runtimePid = 0;
-  let restarts = 0;
-  let asked = 0;
-  let stopping = false;
+  const server = new Supervisor(setting, hooks);
+  await server.launch(setting.fresh);
+  return server;
+}
 
-  async function launch(fresh: boolean): Promise<void> {
-    const started = fork(SERVER, [], { detached: true, execArgv: [], stdio: ["ignore", "ignore", "pipe", "ipc"] });
-    child = started;
+type QueryAnswer = Extract<FromServer, { readonly id: number }>;
+
+class Supervisor implements ServerProcess {
+  readonly #setting: ServerSetting;
+  readonly #hooks: ServerHooks;
+  readonly #queries = new Map<number, (answer: QueryAnswer | null) => void>();
+  #child: ChildProcess | null = null;
+  #url = "";
+  #runtimePid = 0;
+  #restarts = 0;
+  #asked = 0;
+  #stopping = false;
+
+  constructor(setting: ServerSetting, hooks: ServerHooks) {
+    this.#setting = setting;
+    this.#hooks = hooks;
+    // Whatever ends this process, a normal exit or an error nobody caught, workerd must not outlive it.
+    process.once("exit", () => this.#child && killGroup(this.#child));
+  }
+
+  get url(): string {
+    return this.#url;
+  }
+
+  runtimePid(): number {
+    return this.#runtimePid;
+  }
+
+  restarts(): number {
+    return this.#restarts;
+  }
+
+  /** A later launch takes the port of the first, because its clients come back to it. */
+  async launch(fresh: boolean): Promise<void> {
+    const child = fork(SERVER, [], { detached: true, execArgv: [], stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    this.#child = child;
     let ready = false;
     let lastWords = "";
-    started.stderr?.on("data", (text) => {
+    child.stderr?.on("data", (text) => {
       lastWords = `${lastWords}${text}`.slice(-LAST_WORDS);
     });
+    const port = this.#url === "" ? this.#setting.port : Number(new URL(this.#url).port);
+    this.#tell({ type: "start", setting: { ...this.#setting, fresh, port } });
     await new Promise<void>((resolve, reject) => {
-      started.on("message", (message: FromServer) => {
-        if (message.type === "ready") {
-          ready = true;
-          resolve();
-        }
+      child.on("message", (message: FromServer) => {
+        this.#hear(message);
         if (message.type === "failed") reject(new Error(message.reason));
-        hear(message);
+        if (message.type !== "ready") return;
+        ready = true;
+        resolve();
       });
-      started.once("exit", (code, signal) => {
-        killGroup(started);
-        for (const answer of queries.values()) answer(null);
+      child.once("exit", (code, signal) => {
+        killGroup(child);
+        for (const answer of this.#queries.values()) answer(null);
         reject(new Error(`the server ended with ${signal ?? code} before it was ready\n${lastWords}`));
-        if (ready && !stopping) void relaunch();
-      });
-      tell({
-        type: "start",
-        setting: { ...setting, fresh, port: url === "" ? setting.port : Number(new URL(url).port) },
+        if (ready && !this.#stopping) void this.#relaunch();
       });
     });
   }
 
-  async function relaunch(): Promise<void> {
-    for (let failed = 0; failed < FAILED_STARTS && !stopping; failed++) {
-      try {
-        await launch(false);
-        restarts += 1;
-        hooks.onRestart?.();
-        return;
-      } catch (error) {
-        hooks.onError?.(String(error));
-      }
-    }
-  }
-
-  function hear(message: FromServer): void {
-    switch (message.type) {
-      case "ready":
-        url = message.url;
-        runtimePid = message.runtimePid;
-        return;
-      case "restarted":
-        runtimePid = message.runtimePid;
-        restarts += 1;
-        hooks.onRestart?.();
-        return;
-      case "logged":
-        hooks.onError?.(message.message);
-        return;
-      case "rows":
-      case "query.failed":
-        queries.get(message.id)?.(message);
-        return;
-      case "failed":
-        return;
-    }
-  }
-
-  function tell(message: ToServer): void {
-    if (child?.connected) child.send(message);
-  }
-
-  function ask(sql: string, values: readonly (string | number)[]) {
-    asked += 1;
-    const id = asked;
-    return new Promise<Extract<FromServer, { id: number }> | null>((resolve) => {
-      queries.set(id, (answer) => {
-        queries.delete(id);
-        resolve(answer);
-      });
-      if (child?.connected) tell({ type: "query", id, sql, values });
-      else queries.get(id)?.(null);
-    });
-  }
-
-  async function query<Row>(sql: string, ...values: (string | number)[]): Promise<Row[]> {
+  async query<Row>(sql: string, ...values: (string | number)[]): Promise<Row[]> {
     const giveUpAt = performance.now() + QUERY_WITHIN_MS;
     for (;;) {
-      const answer = await ask(sql, values);
+      const answer = await this.#ask(sql, values);
       if (answer?.type === "rows") return answer.rows as Row[];
       if (performance.now() > giveUpAt) throw new Error(`D1 does not answer: ${answer?.reason ?? "no server"}`);
       await new Promise((resolve) => setTimeout(resolve, QUERY_RETRY_MS));
     }
   }
 
-  async function stop(): Promise<void> {
-    stopping = true;
-    const ending = child;
-    if (!ending || ending.exitCode !== null || ending.signalCode !== null) return;
-    const gone = new Promise<void>((resolve) => ending.once("exit", () => resolve()));
-    tell({ type: "stop" });
-    const timer = setTimeout(() => killGroup(ending), STOP_WITHIN_MS);
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    this.#tell({ type: "stop" });
+    const timer = setTimeout(() => killGroup(child), STOP_WITHIN_MS);
     await gone;
     clearTimeout(timer);
   }
 
-  // Whatever ends this process, a normal exit or an error nobody caught, workerd must not outlive it.
-  process.once("exit", () => child && killGroup(child));
-  await launch(setting.fresh);
-  return { url, runtimePid: () => runtimePid, restarts: () => restarts, query, stop };
+  async #relaunch(): Promise<void> {
+    for (let failed = 0; failed < FAILED_STARTS && !this.#stopping; failed++) {
+      try {
+        await this.launch(false);
+        return this.#cameBack();
+      } catch (error) {
+        this.#hooks.onError?.(String(error));
+      }
+    }
+  }
+
+  #cameBack(): void {
+    this.#restarts += 1;
+    this.#hooks.onRestart?.();
+  }
+
+  #hear(message: FromServer): void {
+    switch (message.type) {
+      case "ready":
+        this.#url = message.url;
+        this.#runtimePid = message.runtimePid;
+        return;
+      case "restarted":
+        this.#runtimePid = message.runtimePid;
+        return this.#cameBack();
+      case "logged":
+        return this.#hooks.onError?.(message.message);
+      case "rows":
+      case "query.failed":
+        return this.#queries.get(message.id)?.(message);
+      case "failed":
+        return;
+    }
+  }
+
+  #tell(message: ToServer): void {
+    if (this.#child?.connected) this.#child.send(message);
+  }
+
+  /** Null when the server died before it answered. */
+  #ask(sql: string, values: readonly (string | number)[]): Promise<QueryAnswer | null> {
+    this.#asked += 1;
+    const id = this.#asked;
+    return new Promise((resolve) => {
+      if (!this.#child?.connected) return resolve(null);
+      this.#queries.set(id, (answer) => {
+        this.#queries.delete(id);
+        resolve(answer);
+      });
+      this.#tell({ type: "query", id, sql, values });
+    });
+  }
 }
 
 /** The child leads a group of its own, so workerd and whatever else it started go with it. */
