@@ -255,7 +255,7 @@ describe("a driver who becomes free", () => {
   });
 
   test("[O8] wakes no ride beyond its radius, and none that he has refused", () => {
-    const kit = new ShardKit();
+    const kit = new ShardKit({ waveSize: 3 });
     kit.request("rita");
     kit.driver("far", 1_400);
     expect(asked(kit)).toEqual([]);
