@@ -90,21 +90,16 @@ async function attemptOnce<T>(baseUrl: string, call: Call<T>): Promise<Outcome<T
   return { error: shape, retryAfterMs: null };
 }
 
+/** A 5xx may have been said after the work was done, so its outcome is as unknown as silence. */
 function refusal(response: Response, body: unknown): { error: Error; retryAfterMs: number | null } {
+  const { status, headers } = response;
   const problem = ProblemBody.safeParse(body).data ?? null;
-  const retryAfterSeconds = Number(response.headers.get("retry-after") ?? "0");
-  const wait = response.status === 503 || response.status === 429;
-  return {
-    // A 5xx may have been said after the work was done, so its outcome is as unknown as silence.
-    error:
-      response.status >= 500
-        ? new UnansweredError(`${response.status} ${problem?.title ?? ""}`)
-        : new RefusedError(response.status, problem),
-    retryAfterMs:
-      wait || response.status >= 500
-        ? (problem?.retryAfterMs ?? (Number.isFinite(retryAfterSeconds) ? retryAfterSeconds * 1_000 : 0))
-        : null,
-  };
+  const unknown = status >= 500;
+  const error = unknown ? new UnansweredError(`${status} ${problem?.title ?? ""}`) : new RefusedError(status, problem);
+  if (!unknown && status !== 429) return { error, retryAfterMs: null };
+  const retryAfterSeconds = Number(headers.get("retry-after"));
+  const headerMs = Number.isFinite(retryAfterSeconds) ? retryAfterSeconds * 1_000 : 0;
+  return { error, retryAfterMs: problem?.retryAfterMs ?? headerMs };
 }
 
 function parseJson(text: string): unknown {

@@ -143,7 +143,9 @@ test("a move opens the new socket before the old one goes, and is not a loss", a
   expect(await next.next()).toMatchObject({ type: "hello" });
   expect(old.socket.readyState).toBe(old.socket.OPEN);
   // The old shard may hear of the newer socket before the new one has said welcome.
+  const closed = new Promise<void>((resolve) => old.socket.once("close", () => resolve()));
   old.socket.close(CLOSE.superseded);
+  await closed;
   next.say(WELCOME);
   const verdict = client.decline(OFFER);
   const said = await next.next();

@@ -113,12 +113,15 @@ test("a replayed pickup borrows the drop-off of a real trip from nearby, and els
     { at: 160, lat: 40.6, lng: -73.95 },
   ];
   const dropoff = { lat: 40.78, lng: -73.95 };
-  const demand = createReplayedDemand(
-    pickups,
-    100,
-    [{ pickup: { lat: 40.7515, lng: -73.9915 }, dropoff }],
-    createRandom(6),
-  );
+  const trips = [
+    { pickup: { lat: 40.7515, lng: -73.9915 }, dropoff },
+    // Many trips begin in the next square; those of the pickup's own come first.
+    ...Array.from({ length: 50 }, () => ({
+      pickup: { lat: 40.7565, lng: -73.9915 },
+      dropoff: { lat: 40.7, lng: -74 },
+    })),
+  ];
+  const demand = createReplayedDemand(pickups, 100, trips, createRandom(6));
   const [first, second, end] = firstTrips(demand, 3);
   expect(first).toMatchObject({ atMs: 0, request: { dropoff } });
   expect(haversineMeters(first!.request.pickup, pickups[0]!)).toBeLessThan(100);
