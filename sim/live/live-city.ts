@@ -45,7 +45,7 @@ const WHEEL_TICK_MS = 20;
 const OPENING_MS = 3_000;
 const BOARDING_MEAN_MS = 45_000;
 const HURRY = 12;
-const PLACES_COMPARED = 3;
+const PLACES_COMPARED = 2;
 const DROP_EVERY_MS = 1_000;
 
 export function createLiveCity(setting: CitySetting): LiveCity {

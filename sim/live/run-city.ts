@@ -30,6 +30,8 @@ const WORKER_DIR = join(import.meta.dirname, "..", "..", ".kerb", "worker");
 const DEFAULT_DRIVERS = 200;
 /** A ride keeps a driver for about a third of an hour; a third of the fleet should be free to choose from. */
 const REQUESTS_PER_DRIVER_HOUR = 1.6;
+/** Real pickups also happen where hardly any do; enough drivers means that some are there too. */
+const REPLAYED_PER_DRIVER_HOUR = 1.1;
 const DRAIN_MS = 25_000;
 const COUNT_EVERY_MS = 2_000;
 
@@ -108,7 +110,7 @@ async function liveThrough(options: CityOptions, wishes: Wishes, stage: Stage, h
 function cityFor(options: CityOptions, wishes: Wishes, baseUrl: string, log: HistoryLog, measures: Measures): LiveCity {
   const random = createRandom(options.seed);
   const { demand, requestsPerHour } = wishes;
-  const drivers = options.drivers ?? Math.max(DEFAULT_DRIVERS, Math.ceil(requestsPerHour / REQUESTS_PER_DRIVER_HOUR));
+  const drivers = options.drivers ?? Math.max(DEFAULT_DRIVERS, Math.ceil(requestsPerHour / REPLAYED_PER_DRIVER_HOUR));
   return createLiveCity({
     baseUrl,
     demand,
