@@ -6,22 +6,19 @@ import type { OfferId } from "../src/domain/ride.ts";
 import { configOf, type Env, marketAt } from "../src/env.ts";
 import type { Answer, Command, FromDriver, NearbyQuery } from "../src/matching/commands.ts";
 import { logError } from "../src/observe/log.ts";
-import { CLOSE, SUBPROTOCOL } from "../src/protocol/driver.ts";
-import { RideIdField } from "../src/protocol/fields.ts";
-import { readSession, readSubject } from "../src/protocol/internal-headers.ts";
 import type { DispatchShardApi } from "../src/protocol/peer.ts";
 import { cellOfShard } from "../src/routing/shard-map.ts";
 import { ShardRuntime } from "../src/shard/shard-runtime.ts";
 import { centerOf } from "../src/spatial/geohash.ts";
 import { DriverDoor } from "./driver-door.ts";
-import { attach, attachmentOf, close, DriverSockets } from "./ports/driver-sockets.ts";
+import { DriverSockets } from "./ports/driver-sockets.ts";
 import { ModelRanker } from "./ports/model-ranker.ts";
-import { RiderStreams, rideEventText } from "./ports/rider-streams.ts";
+import { RiderStreams } from "./ports/rider-streams.ts";
 import { ShardCounters } from "./ports/shard-counters.ts";
 import { ObjectOutside } from "./ports/shard-outside.ts";
 import { SqlStorage } from "./ports/sql-storage.ts";
+import { openRideStream } from "./rider-door.ts";
 
-const HELLO_WITHIN_MS = 5_000;
 /** Clients ping every 20 s. */
 const HEARD_WITHIN_MS = 45_000;
 
@@ -127,8 +124,8 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
 
   override async fetch(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
-    if (pathname === "/socket") return this.#openSocket(request);
-    return this.#openStream(request, searchParams.get("ride"));
+    if (pathname === "/socket") return this.#door.open(this.ctx, request);
+    return openRideStream(request, searchParams.get("ride"), this.#runtime, this.#streams);
   }
 
   override async webSocketMessage(socket: WebSocket, frame: string | ArrayBuffer): Promise<void> {
@@ -162,34 +159,6 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
         this.#runtime.submit({ type: "driver.heard", driverId, epoch });
       }
     }
-  }
-
-  #openSocket(request: Request): Response {
-    const session = readSession(request.headers);
-    if (session === null) return new Response("no session", { status: 400 });
-    const { 0: client, 1: server } = new WebSocketPair();
-    this.ctx.acceptWebSocket(server);
-    attach(server, { phase: "fresh", ...session });
-    // A sleeping object forgets this timer; then the socket has no session and costs nothing until it closes itself.
-    setTimeout(() => {
-      if (attachmentOf(server)?.phase === "fresh") close(server, CLOSE.noHello, "no hello within five seconds");
-    }, HELLO_WITHIN_MS);
-    const headers = { "Sec-WebSocket-Protocol": SUBPROTOCOL };
-    return new Response(null, { status: 101, webSocket: client, headers });
-  }
-
-  /** A ride's events since the version that the reader has, then as they happen. */
-  #openStream(request: Request, rideText: string | null): Response {
-    const subject = readSubject(request.headers);
-    const rideId = RideIdField.safeParse(rideText);
-    if (subject === null || !rideId.success) return new Response("bad request", { status: 400 });
-    const seen = Number(request.headers.get("Last-Event-ID") ?? "0");
-    const history = this.#runtime.history(rideId.data, subject, Number.isSafeInteger(seen) ? seen : 0);
-    if (history === null) return new Response("not found", { status: 404 });
-    const past = history.events.map(({ event, view }) => rideEventText(event, view));
-    const body = this.#streams.open(rideId.data, past, history.over);
-    if (body === null) return new Response("too many streams of this ride", { status: 429 });
-    return new Response(body, { headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store" } });
   }
 
   #ask(command: Command): Answer {

@@ -4,13 +4,22 @@ import type { Holding, TripVerdict, Verdict } from "../src/domain/notice.ts";
 import type { ShardName } from "../src/domain/place.ts";
 import { configOf, type Env } from "../src/env.ts";
 import type { Answer, FromDriver } from "../src/matching/commands.ts";
-import { CLOSE, type DriverUp, decodeDriverUp, fixesOf, overloadedReason } from "../src/protocol/driver.ts";
+import {
+  CLOSE,
+  type DriverUp,
+  decodeDriverUp,
+  fixesOf,
+  overloadedReason,
+  SUBPROTOCOL,
+} from "../src/protocol/driver.ts";
+import { readSession } from "../src/protocol/internal-headers.ts";
 import type { DispatchShardApi } from "../src/protocol/peer.ts";
 import { shardOfRide } from "../src/routing/shard-map.ts";
 import type { ShardRuntime } from "../src/shard/shard-runtime.ts";
 import { callObject } from "./ports/call.ts";
 import { type Attachment, attach, attachmentOf, close, type DriverSockets, send } from "./ports/driver-sockets.ts";
 
+const HELLO_WITHIN_MS = 5_000;
 const ATTACH = { deadlineMs: 2_000, attempts: 2 };
 const DECIDE = { deadlineMs: 2_500, attempts: 2 };
 const VIEW = { deadlineMs: 1_000, attempts: 2 };
@@ -33,6 +42,21 @@ export class DriverDoor {
     this.#shard = shard;
     this.#runtime = runtime;
     this.#sockets = sockets;
+  }
+
+  /** A socket for whoever the Worker's ticket names; it is nobody's until it says hello. */
+  open(ctx: DurableObjectState, request: Request): Response {
+    const session = readSession(request.headers);
+    if (session === null) return new Response("no session", { status: 400 });
+    const { 0: client, 1: server } = new WebSocketPair();
+    ctx.acceptWebSocket(server);
+    attach(server, { phase: "fresh", ...session });
+    // A sleeping object forgets this timer; then the socket has no session and costs nothing until it closes itself.
+    setTimeout(() => {
+      if (attachmentOf(server)?.phase === "fresh") close(server, CLOSE.noHello, "no hello within five seconds");
+    }, HELLO_WITHIN_MS);
+    const headers = { "Sec-WebSocket-Protocol": SUBPROTOCOL };
+    return new Response(null, { status: 101, webSocket: client, headers });
   }
 
   async frame(socket: WebSocket, frame: string | ArrayBuffer): Promise<void> {
