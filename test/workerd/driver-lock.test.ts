@@ -30,7 +30,7 @@ async function ringAfter(driver: string, ms: number): Promise<void> {
 }
 
 describe("a driver's lock", () => {
-  test("[K9] is what it was after its object was evicted: holder, epoch, burnt tickets, fences", async () => {
+  test("[K8] is what it was after its object was evicted: holder, epoch, burnt tickets, fences", async () => {
     await attach("kim", "ticket-1");
     await reserve("kim", 3);
     await evictDurableObject(lockOf("kim"));

@@ -30,7 +30,7 @@ describe("a body", () => {
     ["fareCents", rideWish({ fareCents: 1 })],
     ["", null],
     ["", []],
-  ])("with a wrong %j is refused by that name", async (field, body) => {
+  ])("[E3] with a wrong %j is refused by that name", async (field, body) => {
     const problem = await problemOf(await ask(body), 422);
     expect(problem.type).toBe("/problems/validation");
     expect(problem.errors?.map((error) => error.field)).toContain(field);
@@ -49,7 +49,7 @@ describe("a body", () => {
     expect(problem.errors?.[0]?.field).toBe("pickup.lat");
   });
 
-  test("larger than 16 KiB is refused, announced or not", async () => {
+  test("[E4] larger than 16 KiB is refused, announced or not", async () => {
     const huge = JSON.stringify(rideWish({ note: "x".repeat(16_384) }));
     expect((await problemOf(await ask(huge), 413)).type).toBe("/problems/body-too-large");
     const response = await call("/v1/rides", {
@@ -98,7 +98,7 @@ describe("a body", () => {
 });
 
 describe("a header", () => {
-  test.each([undefined, "", "x".repeat(129), "a b", "clé"])("Idempotency-Key %j is refused", async (key) => {
+  test.each([undefined, "", "x".repeat(129), "a b", "clé"])("[E5] Idempotency-Key %j is refused", async (key) => {
     const response = await call("/v1/rides", {
       token,
       body: rideWish(),
@@ -176,7 +176,7 @@ describe("the document of the API", () => {
   }
   const read = async () => (await call("/openapi.json")).json<Document>();
 
-  test("lists every route there is", async () => {
+  test("[E8] lists every route there is", async () => {
     const { openapi, paths } = await read();
     expect(openapi).toBe("3.1.0");
     const listed = Object.entries(paths).flatMap(([path, verbs]) =>

@@ -102,7 +102,7 @@ describe("asking for a ride", () => {
 });
 
 describe("a ride's life over HTTP", () => {
-  test("goes from request to rating, and history shows the same ride as the shard does", async () => {
+  test("[T1] [S7] goes from request to rating, and history shows the same ride as the shard does", async () => {
     const driver = await driverAt("dora", corner(1));
     const { id } = await requestRide("rex", from(1));
     const { offerId, rideId } = await accept(driver);
@@ -154,7 +154,7 @@ describe("a ride's life over HTTP", () => {
 });
 
 describe("a ride's events", () => {
-  test("come as they happen, and a reader who comes back is told what he missed and no more", async () => {
+  test("[H9] come as they happen, and a reader who comes back is told what he missed and no more", async () => {
     const { id } = await requestRide("rob", from(4));
     const token = await riderToken("rob");
     const stream = await call(`/v1/rides/${id}/events`, { token });

@@ -40,7 +40,7 @@ const TOKENS = { rider: () => riderToken("rita"), driver: () => driverToken("ann
 type TokenRole = keyof typeof TOKENS;
 
 describe("every door", () => {
-  test.each(DOORS)("%s %s wants a token", async (method, path, _, body) => {
+  test.each(DOORS)("[E1] %s %s wants a token", async (method, path, _, body) => {
     const response = await call(path, { method, ...(body && { body }) });
     expect(response.headers.get("www-authenticate")).toBe('Bearer realm="kerb"');
     await problemOf(response, 401);
@@ -49,7 +49,7 @@ describe("every door", () => {
   const pairs = DOORS.flatMap(([method, path, roles, body]) =>
     (Object.keys(TOKENS) as TokenRole[]).map((role) => [role, method, path, roles.includes(role), body] as const),
   );
-  test.each(pairs)("to a %s, %s %s is open: %j", async (role, method, path, open, body) => {
+  test.each(pairs)("[E2] to a %s, %s %s is open: %j", async (role, method, path, open, body) => {
     const response = await call(path, { method, token: await TOKENS[role](), ...(body && { body }) });
     if (open) expect([401, 403]).not.toContain(response.status);
     else expect((await problemOf(response, 403)).type).toBe("/problems/forbidden");
@@ -82,7 +82,7 @@ describe("a token", () => {
     await problemOf(await look(`Bearer ${token}`), 401);
   });
 
-  test("that was never signed is refused", async () => {
+  test("[E1] that was never signed is refused", async () => {
     const claims = { role: "rider", sub: "rita", aud: "kerb", iat: now(), exp: now() + 60 };
     const none = [{ alg: "none", kid: "test" }, claims].map((part) => btoa(JSON.stringify(part)).replaceAll("=", ""));
     await problemOf(await look(`Bearer ${none.join(".")}.`), 401);
@@ -111,7 +111,7 @@ describe("somebody else's ride", () => {
   test.each([
     ["another rider", () => riderToken("mallory")],
     ["a driver who has no part in it", () => driverToken("mallory")],
-  ])("is not there for %s, whatever he does with it, and stays as it was", async (_, token) => {
+  ])("[E6] [R9] is not there for %s, whatever he does with it, and stays as it was", async (_, token) => {
     const place = { lat: 40.62, lng: -74.2 };
     const { id } = await requestRide(`victim-${_.length}`, { pickup: place, dropoff: { ...place, lng: -74.25 } });
     const who = await token();
@@ -131,7 +131,7 @@ describe("somebody else's ride", () => {
     });
   });
 
-  test("cannot be told from one that never was", async () => {
+  test("[E6] cannot be told from one that never was", async () => {
     const { id } = await requestRide("vera", {
       pickup: { lat: 40.5, lng: -74.2 },
       dropoff: { lat: 40.55, lng: -74.2 },
@@ -162,7 +162,7 @@ describe("somebody else's ride", () => {
   });
 });
 
-test("an id that names no shard of ours is 404 and brings no object into being", async () => {
+test("[E7] an id that names no shard of ours is 404 and brings no object into being", async () => {
   const before = (await listDurableObjectIds(env.DISPATCH_SHARD)).length;
   const token = await opsToken();
   for (const cell of ["dr5r", "dr5rux", "zzzz~1", "dr5ru~01", "~0", "aaaaa"]) {
@@ -200,7 +200,7 @@ describe("the development issuer", () => {
     expect(document).not.toContain("dev/tokens");
   });
 
-  test("keeps production from starting at all", async () => {
+  test("[E9] keeps production from starting at all", async () => {
     for (const path of ["/v1/dev/tokens", "/health", "/metrics"]) {
       const problem = await problemOf(await serveWith({ ...env, ENVIRONMENT: "production" }, path), 500);
       expect(problem).toEqual({ type: "/problems/configuration", title: "Configuration refused", status: 500 });

@@ -44,7 +44,7 @@ describe("a socket's ticket", () => {
     });
   });
 
-  test("opens one socket, and is refused the second time", async () => {
+  test("[D2] [E10] opens one socket, and is refused the second time", async () => {
     const ticket = await ticketFor("once");
     const first = await openSocket(ticket);
     first.say(hello);
@@ -62,7 +62,7 @@ describe("a socket's ticket", () => {
     ["that has expired", () => forge({ at: Date.now() - TICKET_TTL_MS - 1_000 })],
     ["signed by somebody else", () => forge({ key: new TextEncoder().encode("x".repeat(64)) })],
     ["that is none", async () => "abc"],
-  ])("%s is refused before any object is touched", async (_, mint) => {
+  ])("[E10] %s is refused before any object is touched", async (_, mint) => {
     const before = await Promise.all([listDurableObjectIds(env.DISPATCH_SHARD), listDurableObjectIds(env.DRIVER_LOCK)]);
     const problem = await problemOf(await upgrade(await mint()), 401);
     expect(problem.type).toBe("/problems/ticket-refused");
@@ -72,7 +72,7 @@ describe("a socket's ticket", () => {
 });
 
 describe("an upgrade", () => {
-  test("from a page of somebody else is refused, from ours it is not, and an app sends no origin", async () => {
+  test("[E11] from a page of somebody else is refused, from ours it is not, and an app sends no origin", async () => {
     const foreign = await upgrade(await ticketFor("orin"), { origin: "https://evil.test" });
     expect((await problemOf(foreign, 403)).type).toBe("/problems/forbidden");
     const ours = await upgrade(await ticketFor("orin"), { origin: ORIGIN });
@@ -103,7 +103,7 @@ describe("on an open socket", () => {
     socket.close();
   });
 
-  test("three frames that cannot be read end it, each answered by name", async () => {
+  test("[D14] three frames that cannot be read end it, each answered by name", async () => {
     const socket = await openSocket(await ticketFor("noisy"));
     socket.say(hello);
     await socket.hear("welcome");
@@ -121,7 +121,7 @@ describe("on an open socket", () => {
     socket.close();
   });
 
-  test("a flood ends it", async () => {
+  test("[D14] a flood ends it", async () => {
     const socket = await openSocket(await ticketFor("flood"));
     socket.say(hello);
     await socket.hear("welcome");
@@ -138,7 +138,7 @@ describe("on an open socket", () => {
     expect((await socket.closed()).code).toBe(1_000);
   });
 
-  test("a second device of the same driver takes over, and the first is told not to come back", async () => {
+  test("[D1] a second device of the same driver takes over, and the first is told not to come back", async () => {
     const first = await driverAt("twin");
     const second = await driverAt("twin");
     expect((await first.closed()).code).toBe(CLOSE.superseded);

@@ -103,7 +103,7 @@ const countRows = async (table: (typeof TABLES)[number]) =>
   env.HISTORY.prepare(`SELECT count(*) AS n FROM ${table}`).first<number>("n");
 
 describe("history", () => {
-  test("holds each event once and each ride at its newest version", async () => {
+  test("[H8] holds each event once and each ride at its newest version", async () => {
     await deliver(lifeOf(1));
     const { rides, events } = await contents();
     expect(events.map(({ type }) => type)).toEqual(lifeOf(1).map(({ type }) => type));
@@ -113,7 +113,7 @@ describe("history", () => {
     expect(JSON.parse(String(rides[0]?.body))).toEqual(lifeOf(1)[5]?.ride);
   });
 
-  test("is the same whatever the queue repeats, reorders, splits or brings late", async () => {
+  test("[H8] is the same whatever the queue repeats, reorders, splits or brings late", async () => {
     const all = [1, 2, 3].flatMap(lifeOf);
     await deliver(all);
     const expected = await contents();
@@ -144,7 +144,7 @@ describe("history", () => {
     expect(await countRows("ride_events")).toBe(3);
   });
 
-  test("keeps what it cannot read, with the reason, once, and lets the rest through", async () => {
+  test("[H10] keeps what it cannot read, with the reason, once, and lets the rest through", async () => {
     const life = lifeOf(1);
     const poison = [{ hello: 1 }, "text", null, { ...life[2], version: 99 }, { ...life[3], surprise: true }];
     for (let time = 0; time < 2; time++) {
@@ -160,7 +160,7 @@ describe("history", () => {
     expect(JSON.parse(String(results[0]?.body))).toEqual({ hello: 1 });
   });
 
-  test("acknowledges nothing, and writes nothing, while D1 refuses half of it", async () => {
+  test("[H8] acknowledges nothing, and writes nothing, while D1 refuses half of it", async () => {
     await env.HISTORY.prepare("ALTER TABLE rides RENAME TO rides_away").run();
     const result = await deliver(lifeOf(1));
     await env.HISTORY.prepare("ALTER TABLE rides_away RENAME TO rides").run();
@@ -276,7 +276,7 @@ describe("a ride that its shard has forgotten", () => {
 });
 
 describe("the minute sweep", () => {
-  test("calls the shards with open rides that history has not heard of for a minute", async () => {
+  test("[H11] calls the shards with open rides that history has not heard of for a minute", async () => {
     await deliver([...lifeOf(1).slice(0, 2), ...lifeOf(2)]);
     const lastHeard = T0 + 2_000;
     expect(await wakeSilentShards(lastHeard + MINUTE_MS, env)).toBe(0);

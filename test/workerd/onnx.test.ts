@@ -40,7 +40,7 @@ describe("the runtime in this isolate", () => {
     expect(currentModel()).toBeNull();
   });
 
-  test("a ranker answers by pickup time while its model loads, then by the model", async () => {
+  test("[M3] a ranker answers by pickup time while its model loads, then by the model", async () => {
     const background: Promise<void>[] = [];
     const ranker = new ModelRanker({
       bucket,
@@ -77,7 +77,7 @@ describe("a model must prove itself", () => {
     });
   });
 
-  test("one golden row off by the smallest step refuses the model and the last good one stays", async () => {
+  test("[M4] one golden row off by the smallest step refuses the model and the last good one stays", async () => {
     const before = currentModel()?.digest;
     const { bytes, manifest, golden } = await artefactOf(smallModel(3));
     const margins = golden.margins.with(7, golden.margins[7]! + 2 ** -18);
@@ -200,7 +200,7 @@ describe("the champion", () => {
     }
   });
 
-  test("a registry that does not answer changes nothing, and is asked again", async () => {
+  test("[M5] a registry that does not answer changes nothing, and is asked again", async () => {
     let failing = true;
     const read = vi.fn(async () => {
       if (failing) throw new Error("unreachable");
@@ -214,7 +214,7 @@ describe("the champion", () => {
     expect(read).toHaveBeenCalledTimes(2);
   });
 
-  test("is looked up every three seconds of rides, not at every ride", async () => {
+  test("[M5] is looked up every three seconds of rides, not at every ride", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     try {
       const read = vi.fn(async () => null);

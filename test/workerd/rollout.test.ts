@@ -24,7 +24,7 @@ describe("the rollout", () => {
     expect(await rollout.audit()).toEqual([]);
   });
 
-  test("changes only for somebody who has seen the champion he replaces", async () => {
+  test("[M6] changes only for somebody who has seen the champion he replaces", async () => {
     const rollout = rolloutOf("compare");
     expect(await rollout.promote(promotion(0))).toMatchObject({ outcome: "promoted", champion: { epoch: 1 } });
     expect(await rollout.promote(promotion(0, { version: "late" }))).toEqual({
@@ -45,7 +45,7 @@ describe("the rollout", () => {
     expect(await rollout.audit()).toHaveLength(1);
   });
 
-  test("is still what it was after the object was evicted, also when an alarm woke it first", async () => {
+  test("[M6] is still what it was after the object was evicted, also when an alarm woke it first", async () => {
     const rollout = rolloutOf("evicted");
     await rollout.promote(promotion(0, { version: "kept" }));
     await evictDurableObject(rollout);

@@ -122,6 +122,8 @@ describe("accepting", () => {
   test("[A1] leaves no search behind: a ride with a driver looks for nobody", () => {
     const kit = offeredToBoth();
     kit.accept("ann");
+    expect(kit.shard.pursuits.size).toBe(0);
+    expect(kit.shard.timers.has("ride.deadline", kit.ride().id)).toBe(false);
     const before = kit.effects.length;
     kit.wait(60_000);
     const after = kit.effects.slice(before);

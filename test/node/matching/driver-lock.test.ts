@@ -123,7 +123,7 @@ describe("attaching", () => {
     expect(Object.keys(later.tickets)).toEqual(["t2"]);
   });
 
-  test("[K4] refuses a ticket that has expired, and one older than a ticket used since", () => {
+  test("[K4] [L5] refuses a ticket that has expired, and one older than a ticket used since", () => {
     expect(run([attach("t1")], NEW_LOCK, START + 30_000).types).toEqual(["replayed"]);
     const newer: LockCommand = { type: "attach", shard: ELSEWHERE, ticketId: "t2", ticketExpiresAt: START + 31_000 };
     const { types, state } = run([newer, attach("t1")]);
@@ -178,7 +178,7 @@ describe("time", () => {
   });
 });
 
-test("[K8] a driver's record moves by a tenth of what he answers, and not at all for what others did", () => {
+test("[K7] a driver's record moves by a tenth of what he answers, and not at all for what others did", () => {
   const accepted = nextStats(NEW_DRIVER_STATS, "accepted");
   expect(accepted).toMatchObject({ offersSeen: 1, declinesInRow: 0 });
   expect(accepted.acceptRate).toBeCloseTo(0.73, 12);

@@ -173,7 +173,7 @@ describe("a dead offer", () => {
     expect(kit.offersOf()).toEqual([]);
   });
 
-  test("[K8] tells the lock whose doing it was: only the driver's own answer counts for his record", () => {
+  test("[K7] tells the lock whose doing it was: only the driver's own answer counts for his record", () => {
     const outcome = (way: (kit: ShardKit) => unknown) => {
       const kit = offered();
       way(kit);

@@ -33,7 +33,7 @@ describe("supply", () => {
   });
 
   test("[D6] a fix that was old when it came lives only for what is left of its thirty seconds", () => {
-    const kit = new ShardKit();
+    const kit = new ShardKit({ waveSize: 1 });
     kit.attach("ann");
     kit.locate("ann", PICKUP, { at: kit.now - 25_000 });
     kit.request("rita");
@@ -128,7 +128,7 @@ describe("beyond the border of the cell", () => {
   test("[D12] one who holds an offer or a ride stays", () => {
     const kit = new ShardKit();
     kit.assigned();
-    kit.wait(60_000);
+    kit.wait(50_000);
     expect(ofType(driveOut(kit, 500), "rehome")).toEqual([]);
   });
 });

@@ -165,6 +165,13 @@ describe("tracking", () => {
     expect(ofType(elsewhere, "publish.position")).toMatchObject([{ position: at(100) }]);
   });
 
+  test("[T8] from another shard says where the driver is to be told what happens to his ride", () => {
+    const kit = tripAfter("arrive");
+    const from = { shard: ELSEWHERE, epoch: 7 };
+    kit.say({ type: "driver.tracked", ...kit.from("ann"), fix: kit.fix("ann", at(10)), from });
+    expect(ofType(kit.wait(300_000), "push")).toMatchObject([{ to: from, notice: { type: "trip.changed" } }]);
+  });
+
   test("[T8] tells the shard of a driver whose ride is over, which then sets him free", () => {
     const kit = tripAfter("start", "complete");
     const fix = kit.fix("ann", at(100));

@@ -33,7 +33,7 @@ const WIRE = {
   IdempotencyKey,
 };
 
-test("the wire is the one that its version names", () => {
+test("[E12] the wire is the one that its version names", () => {
   const schemas = Object.entries(WIRE).map(([name, schema]) => [name, z.toJSONSchema(schema, { io: "input" })]);
   const text = JSON.stringify({ schemas, close: CLOSE, subprotocol: SUBPROTOCOL });
   const hash = createHash("sha256").update(text).digest("hex").slice(0, 16);

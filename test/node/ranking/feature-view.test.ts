@@ -110,7 +110,7 @@ describe("local time", () => {
 });
 
 describe("the name of a feature set", () => {
-  test("is pinned: a change of features is a new set, and every model must be trained again", () => {
+  test("[M1] is pinned: a change of features is a new set, and every model must be trained again", () => {
     expect([FEATURE_COUNT, FEATURE_SET_HASH]).toEqual([18, "bf7bcf8bfe623bc7"]);
   });
 

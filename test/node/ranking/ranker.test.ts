@@ -19,7 +19,7 @@ describe("expected cost", () => {
     expect(expectedCostSeconds(90, 0)).toBeLessThan(Number.POSITIVE_INFINITY);
   });
 
-  test("gives the best order in which to ask, against every other order", () => {
+  test("[M2] gives the best order in which to ask, against every other order", () => {
     const driver = fc.record({
       seconds: fc.double({ min: 0, max: 600, noNaN: true }),
       p: fc.double({ min: 0.05, max: 1, noNaN: true }),
