@@ -1,0 +1,246 @@
+/**
+ * Watches the world and believes nobody. It sees what was saved (rows of shards, states of locks) and what was said (to
+ * drivers, to riders, between objects), keeps its own books of both, and throws at the first broken promise. The names
+ * are those of the protocol's invariants. What people hear is judged in hearing.ts, the end of a run in settlement.ts.
+ */
+import type { DriverId } from "../../src/domain/driver.ts";
+import type { RideEvent, RideEventType } from "../../src/domain/event.ts";
+import type { ShardName } from "../../src/domain/place.ts";
+import { isEngaged, isTerminal, type Offer, type OfferId, type Ride, type RideId } from "../../src/domain/ride.ts";
+import type { EpochMs } from "../../src/domain/time.ts";
+import type { Answer, Command, Message, Write } from "../../src/matching/commands.ts";
+import type { LockCommand, LockState } from "../../src/matching/driver-lock.ts";
+import { Hearing } from "./hearing.ts";
+import { promise } from "./violation.ts";
+
+/** From which states a ride may come to this event's state; a rating changes no state. */
+const COMES_FROM: Readonly<Record<RideEventType, readonly (Ride["state"] | null)[]>> = {
+  "ride.requested": [null],
+  "ride.assigned": ["matching"],
+  "ride.arrived": ["assigned"],
+  "ride.started": ["assigned", "arrived"],
+  "ride.completed": ["on_trip"],
+  "ride.redispatched": ["assigned", "arrived"],
+  "ride.cancelled": ["matching", "assigned", "arrived"],
+  "ride.no_show": ["arrived"],
+  "ride.no_driver": ["matching", "assigned", "arrived"],
+  "ride.abandoned": ["on_trip"],
+  "ride.rated": ["completed"],
+};
+
+const OFFER_COMES_FROM: Readonly<Record<Offer["state"], readonly (Offer["state"] | null)[]>> = {
+  intent: [null],
+  offered: ["intent"],
+  won: ["offered"],
+  ended: ["won", "ended"],
+  dead: ["intent", "offered", "dead"],
+};
+
+export class Auditor {
+  readonly rides = new Map<RideId, Ride>();
+  readonly offers = new Map<OfferId, Offer>();
+  readonly events = new Map<string, RideEvent>();
+  readonly locks = new Map<DriverId, LockState>();
+  /** When an offer became dead or ended, by the world's clock. */
+  readonly overAt = new Map<OfferId, EpochMs>();
+  readonly counts = new Map<string, number>();
+  readonly hearing: Hearing;
+  readonly #now: () => EpochMs;
+  /** Offered or won, over all shards. An intent holds nobody: two shards may want the same driver. */
+  readonly #holdingOf = new Map<DriverId, OfferId>();
+  /** Intended or offered. */
+  readonly #openOffers = new Set<OfferId>();
+  readonly #winnerOf = new Map<RideId, OfferId>();
+  readonly #assignedBy = new Map<OfferId, number>();
+  readonly #rideUnder = new Map<string, RideId>();
+  /** Tickets are minted in the order in which a driver opens sockets. */
+  readonly #newestTicket = new Map<DriverId, EpochMs>();
+  readonly #newestFix = new Map<string, number>();
+
+  constructor(now: () => EpochMs) {
+    this.#now = now;
+    this.hearing = new Hearing(this);
+  }
+
+  *openOffers(): Generator<Offer> {
+    for (const id of this.#openOffers) yield this.offers.get(id)!;
+  }
+
+  count(name: string, by = 1): void {
+    this.counts.set(name, (this.counts.get(name) ?? 0) + by);
+  }
+
+  shardCommitted(shard: ShardName, writes: readonly Write[]): void {
+    for (const write of writes) {
+      switch (write.type) {
+        case "save.ride":
+          this.#rideSaved(write.ride);
+          break;
+        case "save.offer":
+          this.#offerSaved(shard, write.offer);
+          break;
+        case "append.event":
+          this.#eventAppended(write.event);
+          break;
+        case "save.reply":
+          this.#keyUsed(`${write.riderId}/${write.key}`, write.reply.rideId);
+          break;
+        case "mark.archived":
+          this.count("event archived", write.eventIds.length);
+      }
+    }
+    for (const write of writes) if (write.type === "save.ride") this.#rideStands(write.ride);
+  }
+
+  lockCommitted(driverId: DriverId, before: LockState, after: LockState, command: LockCommand): void {
+    this.locks.set(driverId, after);
+    const epochs = after.epoch - before.epoch;
+    promise(
+      epochs === 0 || epochs === 1,
+      "S9",
+      () => `${driverId}'s epoch goes from ${before.epoch} to ${after.epoch}`,
+    );
+    if (command.type === "detach" && before.session !== after.session) {
+      promise(before.session?.epoch === command.epoch, "S9", () => {
+        return `${driverId}'s socket at epoch ${before.session?.epoch} is detached by that of epoch ${command.epoch}`;
+      });
+    }
+    if (command.type === "attach") {
+      const newest = this.#newestTicket.get(driverId) ?? 0;
+      promise(
+        command.ticketExpiresAt >= newest,
+        "S9",
+        () => `${driverId} is at the socket of ${command.ticketId} again`,
+      );
+      this.#newestTicket.set(driverId, command.ticketExpiresAt);
+    }
+    const offerId = this.#holdingOf.get(driverId);
+    if (offerId !== undefined) this.#held(driverId, offerId);
+  }
+
+  answered(command: Command, answer: Answer): void {
+    this.count(`answer ${answer.type}`);
+    if (answer.type === "verdict" && answer.verdict.outcome === "won" && command.type === "offer.accepted") {
+      this.#wonAnswered(command.offerId);
+    }
+    if (answer.type === "trip" && answer.verdict.outcome === "refused" && command.type === "trip.stepped") {
+      this.hearing.refused(command.offerId, answer.verdict.state);
+    }
+    if (command.type === "ride.requested" && answer.type === "ride") {
+      this.#keyUsed(`${command.riderId}/${command.key}`, answer.view.id);
+    }
+  }
+
+  /** Durable before visible: whatever is said must already have been saved. */
+  said(shard: ShardName, message: Message): void {
+    switch (message.type) {
+      case "tell":
+      case "push":
+        return this.hearing.said(message.driverId, message.notice);
+      case "publish.ride": {
+        const saved = this.events.get(message.event.id);
+        promise(saved === message.event, "S4", () => `${shard} speaks of ${message.event.id} before it is saved`);
+        return;
+      }
+      case "reserve":
+        promise(this.offers.get(message.offerId)?.state === "intent", "S3", () => {
+          return `${shard} reserves for ${message.offerId}, which is ${this.offers.get(message.offerId)?.state}`;
+        });
+        return;
+      case "release": {
+        const state = this.offers.get(message.offerId)?.state;
+        promise(state === "dead" || state === "ended", "S3", () => `${shard} releases ${message.offerId} (${state})`);
+        return;
+      }
+      case "remember": {
+        const { epoch, fix } = message.memory;
+        if (fix === null) return;
+        const session = `${message.driverId}@${epoch}`;
+        const newest = this.#newestFix.get(session) ?? -1;
+        promise(fix.seq >= newest, "S9", () => `${session}: fix ${fix.seq} after ${newest}`);
+        this.#newestFix.set(session, fix.seq);
+        return;
+      }
+      case "count":
+        if (message.name === "offer_event") this.count(`offer ${message.label}`);
+    }
+  }
+
+  #rideSaved(ride: Ride): void {
+    const before = this.rides.get(ride.id);
+    const version = before?.version ?? 0;
+    promise(ride.version === version + 1, "S6", () => `${ride.id} goes from version ${version} to ${ride.version}`);
+    if (before !== undefined && isTerminal(before)) {
+      promise(ride.state === before.state, "S6", () => `${ride.id} was ${before.state} and is ${ride.state}`);
+    }
+    this.rides.set(ride.id, ride);
+  }
+
+  #eventAppended(event: RideEvent): void {
+    const { id, rideId, type, version, ride } = event;
+    promise(!this.events.has(id), "S6", () => `${id} happens twice`);
+    promise(this.rides.get(rideId) === ride && ride.version === version, "S6", () => `${id} is not what was saved`);
+    const before = this.events.get(`${rideId}:${version - 1}`)?.ride.state ?? null;
+    promise(COMES_FROM[type].includes(before), "S6", () => `${id}: ${type} of a ride that was ${before}`);
+    this.events.set(id, event);
+    this.count(type);
+    if (type === "ride.assigned" && isEngaged(ride)) {
+      const times = (this.#assignedBy.get(ride.offerId) ?? 0) + 1;
+      this.#assignedBy.set(ride.offerId, times);
+      promise(times === 1, "S4", () => `${ride.offerId} is assigned ${times} times`);
+    }
+  }
+
+  #offerSaved(shard: ShardName, offer: Offer): void {
+    const { id, driverId, rideId, state } = offer;
+    const before = this.offers.get(id);
+    promise(
+      OFFER_COMES_FROM[state].includes(before?.state ?? null),
+      "S6",
+      () => `${id} was ${before?.state}, is ${state}`,
+    );
+    this.offers.set(id, offer);
+    if (state === "intent" || state === "offered") this.#openOffers.add(id);
+    else this.#openOffers.delete(id);
+    if (state === "won") {
+      const inTime = before?.state === "offered" && offer.wonAt < before.expiresAt;
+      promise(inTime, "S6", () => `${id} is won after it has expired`);
+      const winner = this.#winnerOf.get(rideId);
+      promise(winner === undefined, "S1", () => `${rideId} is won by ${winner} and ${id}`);
+      this.#winnerOf.set(rideId, id);
+    } else if (this.#winnerOf.get(rideId) === id) this.#winnerOf.delete(rideId);
+    if (state === "offered" || state === "won") {
+      const other = this.#holdingOf.get(driverId);
+      promise(other === undefined || other === id, "S2", () => `${driverId} has ${other} and ${id}, of ${shard}`);
+      this.#holdingOf.set(driverId, id);
+      this.#held(driverId, id);
+    } else if (this.#holdingOf.get(driverId) === id) this.#holdingOf.delete(driverId);
+    if ((state === "dead" || state === "ended") && !this.overAt.has(id)) this.overAt.set(id, this.#now());
+  }
+
+  /** Judged when all of a commit is in the books: the ride and its winner change together or not at all. */
+  #rideStands(ride: Ride): void {
+    const winner = this.#winnerOf.get(ride.id);
+    const named = isEngaged(ride) ? ride.offerId : undefined;
+    promise(winner === named, "S1", () => `${ride.id} is ${ride.state} with ${named}, its winner is ${winner}`);
+  }
+
+  /** S3, and more: the lock holds from the offer on, not only from the assignment. */
+  #held(driverId: DriverId, offerId: OfferId): void {
+    const holder = this.locks.get(driverId)?.holder?.offerId;
+    const state = this.offers.get(offerId)?.state;
+    promise(holder === offerId, "S3", () => `${offerId} is ${state}, but ${driverId}'s lock holds ${holder}`);
+  }
+
+  #wonAnswered(offerId: OfferId): void {
+    const state = this.offers.get(offerId)?.state;
+    promise(state === "won" || state === "ended", "S4", () => `${offerId} is answered WON and saved as ${state}`);
+    promise(this.#assignedBy.get(offerId) === 1, "S4", () => `${offerId} is WON without its ride.assigned`);
+  }
+
+  #keyUsed(key: string, rideId: RideId): void {
+    const known = this.#rideUnder.get(key) ?? rideId;
+    promise(known === rideId, "S8", () => `${key} made ${known} and ${rideId}`);
+    this.#rideUnder.set(key, rideId);
+  }
+}

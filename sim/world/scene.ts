@@ -1,0 +1,45 @@
+/** Where a world lies and how its market dispatches: one, two or four cells meet in the middle of it. */
+import type { Market } from "../../src/domain/market.ts";
+import type { LatLng } from "../../src/domain/place.ts";
+import { MINUTE_MS, SECOND_MS } from "../../src/domain/time.ts";
+import { destinationPoint } from "../../src/spatial/distance.ts";
+import { boundsOf, cellOf } from "../../src/spatial/geohash.ts";
+import type { Random } from "../random.ts";
+
+export const SHARD_BITS = 25;
+/** Cells of 25 bits are about 4 km wide here: in the middle of one, nobody sees a border. */
+const HOME: LatLng = { lat: 40.75, lng: -73.97 };
+const SPREAD_METERS = 1_600;
+
+/** Draws the middle of the world, and answers a drawer of places around it. */
+export function drawPlaces(random: Random): (random: Random) => LatLng {
+  const { south, west, north, east } = boundsOf(cellOf(HOME.lat, HOME.lng, SHARD_BITS));
+  const center = { lat: (south + north) / 2, lng: (west + east) / 2 };
+  const middle = random.pick([center, { ...center, lng: east }, { lat: north, lng: east }, { lat: north, lng: east }]);
+  const spreadMeters = SPREAD_METERS * (0.3 + 0.7 * random.next());
+  return (draw) => destinationPoint(middle, draw.next() * 360, spreadMeters * Math.sqrt(draw.next()));
+}
+
+/** Short watches, so that a world of minutes sees every one of them run out. */
+export function drawMarket(random: Random): Market {
+  const between = (low: number, high: number) => Math.round(low + (high - low) * random.next());
+  return {
+    name: "simulated",
+    utcOffsetMinutes: 0,
+    citySpeedMetersPerSecond: 4,
+    tariff: { currency: "EUR", baseCents: 250, perKilometerCents: 110, perMinuteCents: 30, minimumCents: 600 },
+    dispatch: {
+      kind: random.pick(["broadcast", "sequential"]),
+      waveSize: 1 + random.int(3),
+      offerTtlMs: between(6, 15) * SECOND_MS,
+      matchDeadlineMs: between(40, 120) * SECOND_MS,
+      startRadiusMeters: between(500, 2_000),
+      radiusStepMeters: between(200, 1_000),
+      maximumRadiusMeters: 3_500,
+      searchEveryMs: between(1, 5) * SECOND_MS,
+      noShowMs: between(20, 90) * SECOND_MS,
+      pickupWatchMs: between(20, 90) * SECOND_MS,
+      tripWatchMs: between(1, 4) * MINUTE_MS,
+    },
+  };
+}

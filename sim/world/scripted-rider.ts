@@ -1,0 +1,123 @@
+/** A rider's app: asks for a ride under a key until it is answered, looks at it, sometimes cancels, rates, asks again. */
+import type { RideView } from "../../src/domain/notice.ts";
+import type { RideId, RideRequest, RiderId, RideState } from "../../src/domain/ride.ts";
+import type { Answer, Command } from "../../src/matching/commands.ts";
+import { newRideId, shardAt, shardOfRide } from "../../src/routing/shard-map.ts";
+import type { Random } from "../random.ts";
+import type { Callee, CallLimits } from "./network.ts";
+import type { World } from "./world.ts";
+
+/** The Worker asks once; it is the rider's app that asks again. */
+const CALL: CallLimits = { deadlineMs: 3_000, attempts: 1 };
+const AGAIN_MS = 2_000;
+const LOOK_MS = 3_000;
+const PAUSE_MS = 15_000;
+const REPEAT_MS = 20_000;
+
+export class ScriptedRider {
+  readonly id: RiderId;
+  readonly #world: World;
+  readonly #random: Random;
+  #keys = 0;
+
+  constructor(world: World, id: RiderId, random: Random) {
+    this.#world = world;
+    this.id = id;
+    this.#random = random;
+    world.loop.after(random.int(PAUSE_MS), () => this.ask());
+  }
+
+  /** One ride from the first word to the last, then the next while the world takes new ones. */
+  ask(): void {
+    const { temper, place } = this.#world;
+    const key = `k${++this.#keys}`;
+    const request: RideRequest = {
+      pickup: place(this.#random),
+      dropoff: place(this.#random),
+      vehicleType: "economy",
+      payment: "card",
+      minimumRating: 1,
+      seats: 1,
+      accessible: false,
+    };
+    this.#request(key, request);
+    if (this.#random.next() < temper.rider.repeats) {
+      this.#world.loop.after(this.#random.int(REPEAT_MS), () => this.#say(key, request, () => {}));
+    }
+    if (this.#random.next() < temper.rider.reusesKey) {
+      this.#world.loop.after(this.#random.int(REPEAT_MS), () => this.#say(key, { ...request, seats: 2 }, () => {}));
+    }
+  }
+
+  #request(key: string, request: RideRequest): void {
+    this.#say(key, request, (answer) => {
+      const { loop } = this.#world;
+      if (answer === null) loop.after(AGAIN_MS, () => this.#request(key, request));
+      else if (answer.type === "ride") this.#watch(answer.view.id);
+      // Another ride of his is open there: an earlier one he had given up on.
+      else if (answer.type === "refused" && answer.view !== undefined) this.#watch(answer.view.id);
+      else this.#next();
+    });
+  }
+
+  #say(key: string, request: RideRequest, done: (answer: Answer | null) => void): void {
+    const { shardBits } = this.#world;
+    const rideId = newRideId(request.pickup, shardBits, this.#world.newUlid());
+    const bodyHash = `seats ${request.seats}`;
+    const command = { type: "ride.requested", rideId, riderId: this.id, request, key, bodyHash, prior: null } as const;
+    this.#call("request", this.#world.shard(shardAt(request.pickup, shardBits)).ask(command, same), done);
+  }
+
+  #watch(rideId: RideId): void {
+    const { loop, temper } = this.#world;
+    const { cancels, leaves, rates } = temper.rider;
+    const [cancel, leave] = [this.#random.next() < cancels, this.#random.next() < leaves / 10];
+    if (leave) return this.#next();
+    loop.after(LOOK_MS, () => {
+      if (cancel) this.#toRide("cancel", rideId, { type: "ride.cancelled", rideId, riderId: this.id }, () => {});
+      this.#look(rideId, (view) => {
+        if (view === null || !isOver(view.state)) return this.#watch(rideId);
+        if (view.state === "completed" && this.#random.next() < rates) this.#rate(rideId);
+        this.#next();
+      });
+    });
+  }
+
+  #look(rideId: RideId, done: (view: RideView | null) => void): void {
+    const host = this.#world.shard(shardOfRide(rideId, this.#world.shardBits)!);
+    const callee = host.serve((runtime) => runtime.view(rideId, { role: "rider", riderId: this.id }));
+    this.#call("look", callee, done);
+  }
+
+  #rate(rideId: RideId): void {
+    const by = { role: "rider", riderId: this.id } as const;
+    const stars = 1 + this.#random.int(5);
+    this.#toRide("rate", rideId, { type: "ride.rated", rideId, by, stars }, (answer) => {
+      if (answer === null) this.#rate(rideId);
+    });
+  }
+
+  #toRide(name: string, rideId: RideId, command: Command, done: (answer: Answer | null) => void): void {
+    const host = this.#world.shard(shardOfRide(rideId, this.#world.shardBits)!);
+    this.#call(name, host.ask(command, same), done);
+  }
+
+  #call<T>(name: string, callee: Callee<T | null>, done: (answer: T | null) => void): void {
+    this.#world.network.call<T | null>(name, CALL, callee, () => true, done);
+  }
+
+  #next(): void {
+    const { loop } = this.#world;
+    loop.after(1_000 + this.#random.exponential(PAUSE_MS), () => {
+      if (this.#world.takesRequests()) this.ask();
+    });
+  }
+}
+
+function same(answer: Answer | null): Answer | null {
+  return answer;
+}
+
+function isOver(state: RideState): boolean {
+  return state !== "matching" && state !== "assigned" && state !== "arrived" && state !== "on_trip";
+}

@@ -1,0 +1,26 @@
+/** A promise that was broken, by its name in the protocol (S1 to S9, L0 to L5) or `core` for what the core itself asserts. */
+export class Violation extends Error {
+  readonly invariant: string;
+
+  constructor(invariant: string, message: string) {
+    super(`${invariant}: ${message}`);
+    this.invariant = invariant;
+  }
+}
+
+export function promise(kept: boolean, invariant: string, message: () => string): asserts kept {
+  if (!kept) throw new Violation(invariant, message());
+}
+
+/** A violation with everything a reader needs to see it again. */
+export class SimulationFailure extends Error {
+  readonly seed: number;
+  readonly invariant: string;
+
+  constructor(seed: number, cause: unknown, tail: (complaint: string) => string) {
+    const complaint = cause instanceof Error ? cause.message : String(cause);
+    super(`seed ${seed}: ${complaint}\n\n${tail(complaint)}\n\nreplay: npm run sim -- --seed ${seed}`, { cause });
+    this.seed = seed;
+    this.invariant = cause instanceof Violation ? cause.invariant : (complaint.match(/\b[SL]\d\b/)?.[0] ?? "core");
+  }
+}
