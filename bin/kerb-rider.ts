@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** One rider from the command line, against any server that issues development tokens. Asks once and follows the ride. */
+/** One rider from the command line, against a server that issues development tokens. Asks once, follows the ride. */
 import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
 import { createRiderClient, isOpen, type SeenRide } from "../client/rider-client.ts";

@@ -48,7 +48,7 @@ function installPackages() {
   console.log(`kerb setup: packages ready after ${Math.round((Date.now() - startedAt) / 1000)} s`);
 }
 
-/** npm puts node_modules/.bin first on the PATH, so the packaged Node is found there; macOS has none and uses its own. */
+/** npm puts node_modules/.bin first on the PATH: the packaged Node is found there. macOS has none and uses its own. */
 function requireNewNode() {
   const packaged = join(root, "node_modules", ".bin", process.platform === "win32" ? "node.cmd" : "node");
   if (existsSync(packaged)) return;

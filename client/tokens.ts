@@ -1,4 +1,4 @@
-/** Tokens for development: the issuer at `/v1/dev/tokens` exists only where the server runs on a developer's machine. */
+/** Tokens for development: the issuer at `/v1/dev/tokens` exists only on a developer's machine. */
 import type * as z from "zod";
 import { DevTokenBody, type DevTokenRequestBody } from "../src/protocol/ops.ts";
 import { callApi, type HttpOptions } from "./http.ts";
