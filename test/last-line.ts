@@ -16,7 +16,9 @@ export default class LastLine implements Reporter {
     // Other reporters write at the end of the run too; this comes after all of them.
     process.once("exit", () => {
       const { passed, failed, skipped } = count;
-      console.log(`npm test: ${bad ? "FAILED" : "passed"}: ${passed} passed, ${failed} failed, ${skipped} skipped${details}`);
+      console.log(
+        `npm test: ${bad ? "FAILED" : "passed"}: ${passed} passed, ${failed} failed, ${skipped} skipped${details}`,
+      );
     });
   }
 }

@@ -34,7 +34,7 @@ export interface LiveCity {
   /** Riders ask from now on; resolves when the demand has ended or `closeDemand` was called. */
   openDemand(): Promise<void>;
   closeDemand(): void;
-  /** Brings every ride to its end: quickly, then quicker. Resolves when no rider waits or `withinMs` has passed twice. */
+  /** Brings every ride to its end: quickly, then quicker. Resolves when nobody waits or `withinMs` has passed twice. */
   drain(withinMs: number): Promise<void>;
   /** Drops every connection and timer. */
   stop(): void;
