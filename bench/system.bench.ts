@@ -28,7 +28,7 @@ const drivers = Number(options.drivers);
 const ridesPerSecond = Number(options["rides-per-second"]);
 const rounds = Number(options.rounds ?? (options.quick ? 1 : 3));
 const soakMinutes = Number(options.minutes);
-const seconds = options.quick ? { warm: 3, idle: 4, steady: 8, full: 3 } : { warm: 8, idle: 10, steady: 40, full: 8 };
+const seconds = options.quick ? { warm: 3, idle: 4, steady: 8, full: 3 } : { warm: 25, idle: 10, steady: 30, full: 8 };
 
 /** A phase and what the target's processes used meanwhile. */
 interface Measured extends PhaseResult {
@@ -47,7 +47,9 @@ async function connectLoad(target: RunningTarget, keys: Awaited<ReturnType<typeo
   const stop = endWithParent(child);
   function ask(message: ToLoad): Promise<FromLoad> {
     return new Promise((resolve, reject) => {
+      child.once("exit", (code) => reject(new Error(`load ended with ${code}`)));
       child.once("message", (answer: FromLoad) => {
+        child.removeAllListeners("exit");
         if (answer.type === "failed") reject(new Error(`load: ${answer.reason}`));
         else resolve(answer);
       });
@@ -234,6 +236,9 @@ function slopeOf(samples: readonly { readonly minute: number; readonly megabytes
   const covariance = mean(samples.map((sample) => (sample.minute - minute) * (sample.megabytes - megabytes)));
   return covariance / mean(samples.map((sample) => (sample.minute - minute) ** 2));
 }
+
+// Ended by a signal, a process says no last words to its children; ended by itself, it does.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 
 const report = createReporter("system", SEED, options.json);
 report.note(
