@@ -1,4 +1,5 @@
-import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, listDurableObjectIds, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { DriverId } from "../../src/domain/driver.ts";
 import type { OfferId } from "../../src/domain/ride.ts";
@@ -65,6 +66,16 @@ describe("a driver's lock", () => {
     await ringAfter("kit", 30_001);
     expect((await attach("kit")).outcome === "attached" && (await reserve("kit", 1))).toEqual({ outcome: "stale" });
     expect(await reserve("kit", 2)).toMatchObject({ outcome: "reserved" });
+  });
+
+  test("[K6] is freed of an offer whose id names no shard, and wakes none to find that out", async () => {
+    await attach("koa");
+    const offerId = `gcp.${"0".repeat(26)}#1` as OfferId;
+    await lockOf("koa").reserve({ driverId: "koa" as DriverId, offerId, seq: 1, shard: HERE });
+    const before = await listDurableObjectIds(env.DISPATCH_SHARD);
+    await ringAfter("koa", 30_001);
+    expect((await listDurableObjectIds(env.DISPATCH_SHARD)).length).toBe(before.length);
+    expect(await reserve("koa", 2)).toMatchObject({ outcome: "reserved" });
   });
 
   test("[K6] [S3] asks and goes on holding while the ride is the driver's, and asks again later", async () => {

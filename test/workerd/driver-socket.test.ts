@@ -42,6 +42,7 @@ describe("a hostile frame", () => {
     ["with NaN", location({}).replace(/"lat":[^,]+/, '"lat":NaN')],
     ["with infinity", location({}).replace(/"lat":[^,]+/, '"lat":1e999')],
     ["with an unknown field", location({ mock: true })],
+    ["with an unknown field beside the fixes", JSON.stringify({ type: "location", fixes: [good], mock: true })],
     ["with a number as text", location({ lat: String(here.lat) })],
     ["with null for a number", location({ accuracyMeters: null })],
     ["with too many fixes", JSON.stringify({ type: "location", fixes: Array(21).fill(good) })],
