@@ -56,7 +56,7 @@ export class ScriptedDriver implements SocketPeer {
   readonly #seen: OfferId[] = [];
   #ride: DriverRide | null = null;
   /** Said and not judged yet. */
-  readonly #deeds = new Map<string, { readonly deed: Deed; saidAt: EpochMs }>();
+  readonly #deeds = new Map<string, { readonly deed: Deed; readonly saidAt: EpochMs }>();
 
   constructor(world: World, id: DriverId, random: Random) {
     this.#world = world;
@@ -82,6 +82,8 @@ export class ScriptedDriver implements SocketPeer {
     const { loop, auditor, trace } = this.#world;
     trace.add(loop.now, this.id, `hears ${brief(notice)}`);
     auditor.hearing.heard(this.id, notice);
+    // Frames of an older socket may arrive after the newer one's welcome; what they tell of is past.
+    if (socket !== this.#live && socket !== this.#opening) return;
     switch (notice.type) {
       case "welcome":
         return this.#welcomed(socket, notice);
@@ -220,7 +222,7 @@ export class ScriptedDriver implements SocketPeer {
     if (mind >= accepts && second >= declines) return;
     loop.after(afterMs, () => {
       if (this.#ride !== null || (!this.#cards.has(offerId) && this.#random.next() < 0.5)) return;
-      this.#do({ type: mind < accepts ? "offer.accept" : "offer.decline", cid: this.#cid(), offerId });
+      this.#say({ type: mind < accepts ? "offer.accept" : "offer.decline", cid: this.#cid(), offerId });
     });
   }
 
@@ -231,7 +233,7 @@ export class ScriptedDriver implements SocketPeer {
     const luck = this.#random.next();
     const cancels = this.#random.next() < this.#world.temper.driver.cancels;
     const step = nextStep(ride.state, luck, cancels);
-    if (step !== null) this.#do({ type: "trip", cid: this.#cid(), offerId: ride.offerId, step });
+    if (step !== null) this.#say({ type: "trip", cid: this.#cid(), offerId: ride.offerId, step });
   }
 
   /** Any button on any card he has ever seen. */
@@ -242,8 +244,8 @@ export class ScriptedDriver implements SocketPeer {
     const step = this.#random.pick(["arrive", "start", "complete", "cancel"] as const);
     const kind = this.#random.int(4);
     const cid = this.#cid();
-    if (kind === 0) this.#do({ type: "trip", cid, offerId, step });
-    else this.#do({ type: kind === 1 ? "offer.decline" : "offer.accept", cid, offerId });
+    if (kind === 0) this.#say({ type: "trip", cid, offerId, step });
+    else this.#say({ type: kind === 1 ? "offer.decline" : "offer.accept", cid, offerId });
   }
 
   #takes(ride: DriverRide | null, offerId = ride?.offerId): void {
@@ -261,18 +263,13 @@ export class ScriptedDriver implements SocketPeer {
     this.#live?.up({ type: "status", available: this.#available });
   }
 
-  #do(deed: Deed): void {
-    this.#deeds.set(deed.cid, { deed, saidAt: this.#world.loop.now });
-    this.#say(deed);
-  }
-
+  /** Also again: a command is repeated under the same name until it is judged. */
   #say(deed: Deed): void {
     const { loop, temper, trace } = this.#world;
     const old = this.#old.at(-1);
     const stale = old !== undefined && this.#random.next() < temper.driver.staleSocket;
     const socket = stale ? old : this.#live;
-    const said = this.#deeds.get(deed.cid);
-    if (said) said.saidAt = loop.now;
+    this.#deeds.set(deed.cid, { deed, saidAt: loop.now });
     if (socket === null) return;
     trace.add(loop.now, this.id, `says ${brief(deed)} on ${socket.name}`);
     socket.up(deed);
