@@ -173,8 +173,12 @@ class Connection implements DriverClient {
     if (this.#stopped) return;
     if (socket === this.#successor) {
       this.#successor = null;
-      // The old socket may have been superseded by the very successor that has now failed.
-      if (this.#current === null) this.#retry(code, 0);
+      // Its attach may have made it the newest socket before it failed; then nothing is offered at the old one any more.
+      const old = this.#current;
+      this.#current = null;
+      this.#live = false;
+      old?.close();
+      this.#retry(code, adviceMs(code, reason));
       return;
     }
     if (socket !== this.#current) return;

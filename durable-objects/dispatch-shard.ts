@@ -19,9 +19,6 @@ import { ObjectOutside } from "./ports/shard-outside.ts";
 import { SqlStorage } from "./ports/sql-storage.ts";
 import { openRideStream } from "./rider-door.ts";
 
-/** Clients ping every 20 s. */
-const HEARD_WITHIN_MS = 45_000;
-
 /** RFC 6455: a normal closure. */
 const CLIENT_LEFT = 1_000;
 
@@ -32,6 +29,7 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
   readonly #streams = new RiderStreams();
   readonly #counters = new ShardCounters(() => this.#report());
   readonly #door: DriverDoor;
+  readonly #outside: ObjectOutside;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -41,8 +39,14 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
       readChampion: () => env.ROLLOUT_CONTROL.getByName("global").champion(),
       waitUntil: (work) => ctx.waitUntil(work),
     });
-    const parts = { sockets: this.#sockets, streams: this.#streams, ranker, counters: this.#counters };
-    const outside = new ObjectOutside(ctx, env, this.#name, parts);
+    const outside = new ObjectOutside(ctx, env, this.#name, {
+      sockets: this.#sockets,
+      streams: this.#streams,
+      ranker,
+      counters: this.#counters,
+      ring: () => this.#tick(),
+    });
+    this.#outside = outside;
     const runtime = new ShardRuntime(settingOf(env, this.#name), new SqlStorage(ctx.storage), outside, () =>
       Date.now(),
     );
@@ -144,21 +148,15 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
 
   /** Never throws: after six failures the platform would drop the alarm, and with it every deadline. */
   override alarm(): void {
-    this.#guard(() => {
-      this.#hearPings();
-      this.#runtime.tick();
-    });
+    this.#outside.alarmRang();
+    this.#tick();
   }
 
-  /** The platform answers pings without waking the object, so it is asked about those who would be closed for silence. */
-  #hearPings(): void {
-    for (const { driverId, epoch } of [...this.#runtime.quietDrivers()]) {
-      const socket = this.#sockets.socketOf(driverId, epoch);
-      const pinged = socket === null ? null : this.ctx.getWebSocketAutoResponseTimestamp(socket);
-      if (pinged !== null && Date.now() - pinged.getTime() < HEARD_WITHIN_MS) {
-        this.#runtime.submit({ type: "driver.heard", driverId, epoch });
-      }
-    }
+  #tick(): void {
+    this.#guard(() => {
+      this.#door.hearPings(this.ctx);
+      this.#runtime.tick();
+    });
   }
 
   #ask(command: Command): Answer {

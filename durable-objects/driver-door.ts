@@ -2,7 +2,7 @@
 import type { DriverId } from "../src/domain/driver.ts";
 import type { Holding, TripVerdict, Verdict } from "../src/domain/notice.ts";
 import type { ShardName } from "../src/domain/place.ts";
-import { configOf, type Env } from "../src/env.ts";
+import { configOf, type Env, shardServing } from "../src/env.ts";
 import type { Answer, FromDriver } from "../src/matching/commands.ts";
 import {
   CLOSE,
@@ -14,7 +14,6 @@ import {
 } from "../src/protocol/driver.ts";
 import { readSession } from "../src/protocol/internal-headers.ts";
 import type { DispatchShardApi } from "../src/protocol/peer.ts";
-import { shardOfRide } from "../src/routing/shard-map.ts";
 import type { ShardRuntime } from "../src/shard/shard-runtime.ts";
 import { callObject } from "./ports/call.ts";
 import { type Attachment, attach, attachmentOf, close, type DriverSockets, send } from "./ports/driver-sockets.ts";
@@ -25,6 +24,8 @@ const DECIDE = { deadlineMs: 2_500, attempts: 2 };
 const VIEW = { deadlineMs: 1_000, attempts: 2 };
 /** What a driver waits before he asks again for a verdict that did not come. */
 const PENDING = { outcome: "pending", retryAfterMs: 1_000 } as const;
+/** Clients ping every 20 s. */
+const HEARD_WITHIN_MS = 45_000;
 const OVERLOADED_RETRY_MS = 5_000;
 
 type Hello = Extract<DriverUp, { type: "hello" }>;
@@ -89,6 +90,17 @@ export class DriverDoor {
     }
   }
 
+  /** The platform answers pings without waking the object, so it is asked about those who would be closed for silence. */
+  hearPings(ctx: DurableObjectState): void {
+    for (const { driverId, epoch } of [...this.#runtime.quietDrivers()]) {
+      const socket = this.#sockets.socketOf(driverId, epoch);
+      const pinged = socket === null ? null : ctx.getWebSocketAutoResponseTimestamp(socket);
+      if (pinged !== null && Date.now() - pinged.getTime() < HEARD_WITHIN_MS) {
+        this.#runtime.submit({ type: "driver.heard", driverId, epoch });
+      }
+    }
+  }
+
   async #hear(driverId: DriverId, epoch: number, message: DriverUp, now: number): Promise<void> {
     switch (message.type) {
       case "location":
@@ -120,7 +132,7 @@ export class DriverDoor {
   }
 
   #decide(says: FromDriver, deed: Deed): Answer | null | Promise<Answer | null> {
-    const shard = shardOfRide(says.offerId, configOf(this.#env).shardBits);
+    const shard = shardServing(configOf(this.#env), says.offerId);
     if (shard === null) {
       return deed.type === "trip"
         ? { type: "trip", verdict: { outcome: "refused", reason: "unknown" } }
@@ -153,8 +165,12 @@ export class DriverDoor {
     const from = { shard: this.#shard, epoch };
     const holding =
       holder === null ? none : await this.#view({ offerId: holder.offerId, driverId, from }, holder.shard);
+    if (holding === null || socket.readyState !== WebSocket.READY_STATE_OPEN) {
+      // What he holds is not to be guessed: told that he is free, he would drive away from his rider.
+      this.#turnAway(socket);
+      return this.#withdraw(driverId, epoch);
+    }
     const memory = { epoch, profile, stats, available, fix: null, idleSince: Date.now(), held: null };
-    if (socket.readyState !== WebSocket.READY_STATE_OPEN) return this.#leftMeanwhile(driverId, epoch);
     attach(socket, { phase: "live", driverId, memory });
     this.#sockets.bind(driverId, epoch, socket);
     this.#runtime.submit({ type: "driver.attached", driverId, epoch, profile, stats, available, holding });
@@ -166,16 +182,17 @@ export class DriverDoor {
     }
   }
 
-  async #view(says: FromDriver, shard: ShardName): Promise<Holding> {
+  /** Null when the shard that knows did not answer. */
+  async #view(says: FromDriver, shard: ShardName): Promise<Holding | null> {
     const answer =
       shard === this.#shard
         ? this.#runtime.submit({ type: "offer.viewed", ...says })
         : await callObject(async (): Promise<Answer> => this.#stub(shard).viewHolding(says), VIEW);
-    return answer?.type === "holding" ? answer.holding : none;
+    return answer?.type === "holding" ? answer.holding : null;
   }
 
-  /** Not `detach`: a newer attach may be on its way, and the lock compares epochs. */
-  async #leftMeanwhile(driverId: DriverId, epoch: number): Promise<void> {
+  /** The lock takes this socket for the driver's newest, and nobody is at it. */
+  async #withdraw(driverId: DriverId, epoch: number): Promise<void> {
     const lock = () => this.#env.DRIVER_LOCK.getByName(`drv:${driverId}`);
     await callObject(async () => lock().detach({ shard: this.#shard, epoch }), VIEW);
   }

@@ -1,7 +1,7 @@
 /** One driver's lock: a platform event comes in, a lock command goes out. What it decides is in src/matching. */
 import { DurableObject } from "cloudflare:workers";
 import type { OfferId } from "../src/domain/ride.ts";
-import { configOf, type Env } from "../src/env.ts";
+import { configOf, type Env, shardServing } from "../src/env.ts";
 import {
   applyToLock,
   type LockAnswer,
@@ -11,13 +11,14 @@ import {
 } from "../src/matching/driver-lock.ts";
 import { logError } from "../src/observe/log.ts";
 import type { AttachAnswer, DriverLockApi, ReserveAnswer } from "../src/protocol/peer.ts";
-import { shardOfRide } from "../src/routing/shard-map.ts";
 import { callObject } from "./ports/call.ts";
 
 const QUESTION = { deadlineMs: 2_000, attempts: 2 };
 
 export class DriverLock extends DurableObject<Env> implements DriverLockApi {
   #state: LockState;
+  /** An alarm stands, as far as this object knows; one that rings too early sets the next. */
+  #alarmSet = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -55,20 +56,18 @@ export class DriverLock extends DurableObject<Env> implements DriverLockApi {
 
   /** It is time to ask whether the holder still lives. A timer asks; it never frees. */
   override async alarm(): Promise<void> {
+    this.#alarmSet = false;
     const { holder, ask } = this.#state;
     if (holder === null || ask === null) return;
-    if (ask.at > Date.now()) {
-      await this.ctx.storage.setAlarm(ask.at);
-      return;
+    if (ask.at <= Date.now()) {
+      const verdict = await this.#question(holder.offerId);
+      this.#submit({ type: "asked", offerId: holder.offerId, verdict });
     }
-    const verdict = await this.#question(holder.offerId);
-    this.#submit({ type: "asked", offerId: holder.offerId, verdict });
-    const next = this.#state.ask;
-    if (next !== null) await this.ctx.storage.setAlarm(next.at);
+    this.#setAlarm();
   }
 
   async #question(offerId: OfferId): Promise<"hold" | "dead" | null> {
-    const shard = shardOfRide(offerId, configOf(this.env).shardBits);
+    const shard = shardServing(configOf(this.env), offerId);
     // An id that no shard serves is an offer that no shard remembers.
     if (shard === null) return "dead";
     const stub = () => this.env.DISPATCH_SHARD.getByName(shard);
@@ -81,10 +80,17 @@ export class DriverLock extends DurableObject<Env> implements DriverLockApi {
   #submit(command: LockCommand): LockAnswer {
     const { state, answer } = applyToLock(this.#state, Date.now(), command);
     if (state === this.#state) return answer;
-    const asksNow = state.ask?.at;
-    if (asksNow !== undefined && this.#state.ask === null) this.ctx.waitUntil(this.ctx.storage.setAlarm(asksNow));
     this.ctx.storage.kv.put("lock", state);
     this.#state = state;
+    this.#setAlarm();
     return answer;
+  }
+
+  /** Not moved while one stands: it costs a write to disk before a `reserve` can be answered, and early does no harm. */
+  #setAlarm(): void {
+    const at = this.#state.ask?.at;
+    if (at === undefined || this.#alarmSet) return;
+    this.#alarmSet = true;
+    this.ctx.waitUntil(this.ctx.storage.setAlarm(at));
   }
 }

@@ -2,8 +2,10 @@
 import * as z from "zod";
 import type { RideEvent } from "./domain/event.ts";
 import type { Market } from "./domain/market.ts";
-import type { LatLng } from "./domain/place.ts";
+import type { LatLng, ShardName } from "./domain/place.ts";
+import type { OfferId, RideId } from "./domain/ride.ts";
 import type { DispatchShardApi, DriverLockApi, OpsFeedApi, RolloutControlApi } from "./protocol/peer.ts";
+import { centerOfShard, shardOfRide } from "./routing/shard-map.ts";
 
 type Branded<T> = T & Rpc.DurableObjectBranded;
 
@@ -148,4 +150,10 @@ export function configOf(env: Env): Config {
 export function marketAt(config: Config, { lat, lng }: LatLng): Market | null {
   const area = config.markets.find((m) => lat >= m.south && lat <= m.north && lng >= m.west && lng <= m.east);
   return area?.market ?? null;
+}
+
+/** The shard of a ride or an offer. Null for an id that no shard can have given: it must not bring an object into being. */
+export function shardServing(config: Config, id: RideId | OfferId): ShardName | null {
+  const shard = shardOfRide(id, config.shardBits);
+  return shard !== null && marketAt(config, centerOfShard(shard)) !== null ? shard : null;
 }

@@ -48,7 +48,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     ],
     packages: ["hono", "hono/*", "@hono/zod-openapi", "jose", "ulidx"],
   },
-  "src/env.ts": { imports: ["src/domain", "src/protocol:type"], packages: ["zod"] },
+  // Which places are served is configuration; where a place's shard is, is routing.
+  "src/env.ts": { imports: ["src/domain", "src/routing", "src/protocol:type"], packages: ["zod"] },
   "src/worker.ts": { imports: ["src/edge", "src/history", "src/env.ts", "durable-objects"], packages: [] },
   "durable-objects/ports": {
     imports: [
@@ -103,6 +104,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     imports: ["src/domain", "src/spatial", "src/ranking", "src/protocol", "sim", "sim/city", "client"],
     packages: [NODE, "miniflare", "wrangler"],
   },
+  "sim/chaos": {
+    imports: ["src/domain", "src/spatial", "src/routing", "src/protocol", "sim", "sim/city", "sim/live", "client"],
+    packages: [NODE],
+  },
   "sim/city": { imports: ["src/domain", "src/spatial", "sim"], packages: [NODE] },
   sim: {
     imports: [
@@ -135,7 +140,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     ],
     packages: [NODE, "kdbush", "geokdbush", "onnxruntime-web/*", "ws", "jose", "ulidx"],
   },
-  bin: { imports: ["src/domain", "src/spatial", "sim", "sim/city", "sim/live", "client"], packages: [NODE] },
+  bin: {
+    imports: ["src/domain", "src/spatial", "sim", "sim/chaos", "sim/city", "sim/live", "client"],
+    packages: [NODE],
+  },
 };
 
 const PURE = ["src/domain", "src/spatial", "src/matching", "src/ranking", "src/routing"];

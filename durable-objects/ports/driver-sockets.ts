@@ -20,6 +20,14 @@ export type Attachment =
   | { readonly phase: "attaching"; readonly driverId: DriverId }
   | { readonly phase: "live"; readonly driverId: DriverId; readonly memory: SessionMemory };
 
+interface LiveSocket {
+  readonly epoch: number;
+  readonly socket: WebSocket;
+  /** When its attachment was last written. */
+  writtenAt: EpochMs;
+}
+
+const POSITION_WRITE_MS = 5_000;
 const FRAMES_PER_SECOND = 20;
 const FRAME_BURST = 40;
 const STRIKES = 3;
@@ -31,7 +39,7 @@ interface Abuse {
 }
 
 export class DriverSockets {
-  readonly #live = new Map<DriverId, { readonly epoch: number; readonly socket: WebSocket }>();
+  readonly #live = new Map<DriverId, LiveSocket>();
   readonly #abuse = new WeakMap<WebSocket, Abuse>();
 
   /** Takes in the sockets that stayed open while the object slept. */
@@ -42,7 +50,7 @@ export class DriverSockets {
       const { driverId, memory } = attachment;
       const known = this.#live.get(driverId);
       if (known !== undefined && known.epoch > memory.epoch) continue;
-      this.#live.set(driverId, { epoch: memory.epoch, socket });
+      this.#live.set(driverId, { epoch: memory.epoch, socket, writtenAt: 0 });
       yield { driverId, memory };
     }
   }
@@ -52,7 +60,7 @@ export class DriverSockets {
     const known = this.#live.get(driverId);
     const newer = known === undefined || known.epoch < epoch;
     const older = newer ? known?.socket : socket;
-    if (newer) this.#live.set(driverId, { epoch, socket });
+    if (newer) this.#live.set(driverId, { epoch, socket, writtenAt: 0 });
     if (older !== undefined) close(older, CLOSE.superseded, "a newer connection took over");
   }
 
@@ -66,9 +74,15 @@ export class DriverSockets {
     return live?.epoch === epoch ? live.socket : null;
   }
 
-  remember(driverId: DriverId, memory: SessionMemory): void {
+  /** A position alone is written only every few seconds: after a sleep it may be that much older, as it is allowed to. */
+  remember(driverId: DriverId, memory: SessionMemory, now: EpochMs): void {
     const live = this.#live.get(driverId);
-    if (live?.epoch === memory.epoch) attach(live.socket, { phase: "live", driverId, memory });
+    if (live?.epoch !== memory.epoch) return;
+    const known = attachmentOf(live.socket);
+    const moved = known?.phase === "live" && sameButForPosition(known.memory, memory);
+    if (moved && now - live.writtenAt < POSITION_WRITE_MS) return;
+    live.writtenAt = now;
+    attach(live.socket, { phase: "live", driverId, memory });
   }
 
   profileOf(driverId: DriverId, epoch: number): DriverProfile | null {
@@ -116,12 +130,26 @@ export class DriverSockets {
   }
 }
 
+/** Read at every frame, so kept beside the socket too. */
+const attachments = new WeakMap<WebSocket, Attachment>();
+
 export function attach(socket: WebSocket, attachment: Attachment): void {
+  attachments.set(socket, attachment);
   socket.serializeAttachment(attachment);
 }
 
 export function attachmentOf(socket: WebSocket): Attachment | null {
-  return socket.deserializeAttachment() as Attachment | null;
+  const known = attachments.get(socket);
+  if (known !== undefined) return known;
+  const attachment = socket.deserializeAttachment() as Attachment | null;
+  if (attachment !== null) attachments.set(socket, attachment);
+  return attachment;
+}
+
+function sameButForPosition(a: SessionMemory, b: SessionMemory): boolean {
+  // The first position is no mere move: without it the driver would wake up as nowhere.
+  if ((a.fix === null) !== (b.fix === null)) return false;
+  return a.available === b.available && a.held === b.held && a.stats === b.stats && a.idleSince === b.idleSince;
 }
 
 /** A socket may die between two lines; its close event tells the core. */

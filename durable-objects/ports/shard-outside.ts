@@ -6,12 +6,12 @@ import type { RideEvent } from "../../src/domain/event.ts";
 import type { LatLng, ShardName } from "../../src/domain/place.ts";
 import { isTerminal } from "../../src/domain/ride.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
-import { type Config, configOf, type Env } from "../../src/env.ts";
+import { type Config, configOf, type Env, shardServing } from "../../src/env.ts";
 import type { Command, FromDriver, Message } from "../../src/matching/commands.ts";
 import { logError } from "../../src/observe/log.ts";
 import { CLOSE } from "../../src/protocol/driver.ts";
 import { mintTicket } from "../../src/protocol/ticket.ts";
-import { shardAt, shardOfRide, shardsAround } from "../../src/routing/shard-map.ts";
+import { shardAt, shardsAround } from "../../src/routing/shard-map.ts";
 import type { ShardOutside } from "../../src/shard/ports.ts";
 import { callObject } from "./call.ts";
 import type { DriverSockets } from "./driver-sockets.ts";
@@ -21,6 +21,10 @@ import type { ShardCounters } from "./shard-counters.ts";
 
 /** A ride is not kept waiting for a better order: after this the nearest driver is the best. */
 const RANK_DEADLINE_MS = 15;
+/** Timers nearer than this are kept in memory; the alarm behind them rings this much later still. */
+const SOON_MS = 4_000;
+const ALARM_BEHIND_MS = 1_000;
+const ACKNOWLEDGE_EVERY_MS = 200;
 const NEARBY = { deadlineMs: 60, attempts: 1 };
 const RESERVE = { deadlineMs: 700, attempts: 3 };
 const RELEASE = { deadlineMs: 2_000, attempts: 1 };
@@ -42,12 +46,22 @@ export class ObjectOutside implements ShardOutside {
   readonly #streams: RiderStreams;
   readonly #ranker: ModelRanker;
   readonly #counters: ShardCounters;
+  readonly #ring: () => void;
+  readonly #acknowledged: Command[] = [];
+  #alarmAt: EpochMs | null = null;
 
   constructor(
     ctx: DurableObjectState,
     env: Env,
     shard: ShardName,
-    parts: { sockets: DriverSockets; streams: RiderStreams; ranker: ModelRanker; counters: ShardCounters },
+    parts: {
+      readonly sockets: DriverSockets;
+      readonly streams: RiderStreams;
+      readonly ranker: ModelRanker;
+      readonly counters: ShardCounters;
+      /** Something is due. */
+      readonly ring: () => void;
+    },
   ) {
     this.#ctx = ctx;
     this.#env = env;
@@ -57,6 +71,7 @@ export class ObjectOutside implements ShardOutside {
     this.#streams = parts.streams;
     this.#ranker = parts.ranker;
     this.#counters = parts.counters;
+    this.#ring = parts.ring;
   }
 
   perform(message: Message, submit: Submit): void {
@@ -66,7 +81,7 @@ export class ObjectOutside implements ShardOutside {
       case "tell":
         return this.#sockets.tell(message.driverId, message.epoch, message.notice);
       case "remember":
-        return this.#sockets.remember(message.driverId, message.memory);
+        return this.#sockets.remember(message.driverId, message.memory, Date.now());
       case "close": {
         const { driverId, epoch, why } = message;
         return this.#sockets.close(driverId, epoch, CLOSE[why], why);
@@ -109,8 +124,23 @@ export class ObjectOutside implements ShardOutside {
     );
   }
 
+  /**
+   * A durable alarm costs a write to disk, and a search sets two timers that are rarely needed. So what is due within
+   * seconds is a timer in memory, and the alarm only stands behind it, in case this object dies before.
+   */
   setAlarm(at: EpochMs): void {
-    this.#run(this.#ctx.storage.setAlarm(at));
+    const now = Date.now();
+    const soon = at - now < SOON_MS;
+    if (soon) setTimeout(this.#ring, Math.max(0, at - now));
+    const alarmAt = soon ? now + SOON_MS + ALARM_BEHIND_MS : at;
+    if (this.#alarmAt !== null && this.#alarmAt <= alarmAt) return;
+    this.#alarmAt = alarmAt;
+    this.#run(this.#ctx.storage.setAlarm(alarmAt));
+  }
+
+  /** The durable alarm has rung: none stands any more. */
+  alarmRang(): void {
+    this.#alarmAt = null;
   }
 
   shardStub(name: ShardName) {
@@ -148,7 +178,19 @@ export class ObjectOutside implements ShardOutside {
       await this.lockStub(driverId).release(call);
       return true;
     }, RELEASE);
-    if (done === true) submit({ type: "release.acknowledged", offerId });
+    if (done === true) this.#acknowledge({ type: "release.acknowledged", offerId }, submit);
+  }
+
+  /** Nobody waits for these, and each alone would cost a write to disk: what comes within a moment is written together. */
+  #acknowledge(command: Command, submit: Submit): void {
+    if (this.#acknowledged.push(command) > 1) return;
+    setTimeout(() => {
+      this.#run(
+        (async () => {
+          for (const acknowledged of this.#acknowledged.splice(0)) submit(acknowledged);
+        })(),
+      );
+    }, ACKNOWLEDGE_EVERY_MS);
   }
 
   async #push({ driverId, to, offerId, notice }: Say<"push">, submit: Submit): Promise<void> {
@@ -174,13 +216,13 @@ export class ObjectOutside implements ShardOutside {
   }
 
   async #abandon({ offerId, driverId, from }: FromDriver): Promise<void> {
-    const shard = shardOfRide(offerId, this.#config.shardBits);
+    const shard = shardServing(this.#config, offerId);
     if (shard !== null)
       await callObject(async () => this.shardStub(shard).abandonOffer({ offerId, driverId, from }), HINT);
   }
 
   async #track({ offerId, driverId, fix, from }: Say<"track">, submit: Submit): Promise<void> {
-    const shard = shardOfRide(offerId, this.#config.shardBits);
+    const shard = shardServing(this.#config, offerId);
     if (shard === null) return;
     const answer = await callObject(
       async () => this.shardStub(shard).trackDriver({ offerId, driverId, fix, from }),

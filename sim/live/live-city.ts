@@ -11,7 +11,7 @@ import type { CityPlan } from "../city/places.ts";
 import type { Random } from "../random.ts";
 import { type CityClock, fixEveryMs } from "./city-clock.ts";
 import type { HistoryLog } from "./history-log.ts";
-import { createLiveDriver, type LiveDriver } from "./live-driver.ts";
+import { createLiveDriver, type DriverSetting, type LiveDriver } from "./live-driver.ts";
 import { type LiveRider, startRider } from "./live-rider.ts";
 import type { Measures } from "./measures.ts";
 
@@ -26,6 +26,9 @@ export interface CitySetting {
   readonly measures: Measures;
   /** Tells the riders of this run from those of earlier runs on the same state. */
   readonly runName: string;
+  /** A wish that comes while this many riders are waiting or riding is not said. */
+  readonly ridersAtOnce?: number;
+  readonly onHeard?: DriverSetting["onHeard"];
 }
 
 export interface LiveCity {
@@ -151,6 +154,7 @@ class City implements LiveCity {
   }
 
   #ask(trip: Trip): void {
+    if (this.#riders.size >= (this.#setting.ridersAtOnce ?? Number.POSITIVE_INFINITY)) return;
     this.#asked += 1;
     const riderId = `rider-${this.#setting.runName}-${this.#asked}`;
     const random = this.#setting.random.fork(`rider ${this.#asked}`);

@@ -26,6 +26,8 @@ export interface DriverSetting {
   readonly roam: (from: LatLng) => LatLng;
   /** City time until the rider is in the car; null when he never comes. */
   readonly boarding: (rideId: RideId) => number | null;
+  /** Listens in on everything he is told, and where he was then. */
+  readonly onHeard?: (driverId: string, event: DriverEvent, position: LatLng) => void;
 }
 
 export interface LiveDriver {
@@ -112,6 +114,7 @@ class Driver implements LiveDriver {
   }
 
   #hear(event: DriverEvent): void {
+    this.#setting.onHeard?.(this.#setting.driver.driverId, event, this.#car.position);
     switch (event.type) {
       case "live":
         this.#online = true;

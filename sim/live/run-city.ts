@@ -26,7 +26,7 @@ export interface RunHooks {
   readonly onOpen?: (figures: () => CityFigures, server: ServerProcess) => void;
 }
 
-const WORKER_DIR = join(import.meta.dirname, "..", "..", ".kerb", "worker");
+export const WORKER_DIR = join(import.meta.dirname, "..", "..", ".kerb", "worker");
 const DEFAULT_DRIVERS = 200;
 /** A ride keeps a driver for about a third of an hour; a third of the fleet should be free to choose from. */
 const REQUESTS_PER_DRIVER_HOUR = 1.6;
@@ -185,7 +185,8 @@ async function wishesFor(options: CityOptions, random: Random): Promise<Wishes> 
   return { demand, requestsPerHour: pickups.length / options.hours };
 }
 
-function varsFor(speed: number): Record<string, string> {
+/** The variables of a server that the city runs at this speed; the Worker must be bundled by then. */
+export function varsFor(speed: number): Record<string, string> {
   const built = JSON.parse(readFileSync(join(WORKER_DIR, "options.json"), "utf8")) as {
     readonly bindings: { readonly MARKETS: string };
   };

@@ -15,6 +15,13 @@ export interface ServerSetting {
 export type ToServer =
   | { readonly type: "start"; readonly setting: ServerSetting }
   | { readonly type: "query"; readonly id: number; readonly sql: string; readonly values: readonly (string | number)[] }
+  /** Ends one object in the middle of what it does; its sockets close, or sleep on without it. */
+  | {
+      readonly type: "evict";
+      readonly className: string;
+      readonly objectId: string;
+      readonly webSockets: "close" | "hibernate";
+    }
   | { readonly type: "stop" };
 
 export type FromServer =

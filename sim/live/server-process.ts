@@ -11,6 +11,8 @@ export interface ServerProcess {
   restarts(): number;
   /** Rows of D1, read through the binding and not through the Worker. Waits for a restart that is under way. */
   query<Row>(sql: string, ...values: (string | number)[]): Promise<Row[]>;
+  /** Ends one Durable Object through Miniflare's own handle; the Worker has no door for it. */
+  evict(className: string, objectId: string, webSockets: "close" | "hibernate"): void;
   stop(): Promise<void>;
 }
 
@@ -111,6 +113,10 @@ class Supervisor implements ServerProcess {
       if (performance.now() > giveUpAt) throw new Error(`D1 does not answer: ${answer?.reason ?? "no server"}`);
       await new Promise((resolve) => setTimeout(resolve, QUERY_RETRY_MS));
     }
+  }
+
+  evict(className: string, objectId: string, webSockets: "close" | "hibernate"): void {
+    this.#tell({ type: "evict", className, objectId, webSockets });
   }
 
   async stop(): Promise<void> {

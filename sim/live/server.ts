@@ -159,6 +159,12 @@ async function hear(message: ToServer): Promise<void> {
       }
       return;
     }
+    case "evict": {
+      const { className, objectId: id, webSockets } = message;
+      // A runtime that is just dying has no objects to end.
+      await running?.unsafeEvictDurableObject("kerb", className, { id, webSockets }).catch(() => {});
+      return;
+    }
     case "stop":
       return end(0);
   }

@@ -1,6 +1,6 @@
 /** A ride's life as server-sent events. The stream is the shard's own; this door only says who is listening. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { Config } from "../env.ts";
+import { type Config, shardServing } from "../env.ts";
 import { RideIdField } from "../protocol/fields.ts";
 import { subjectHeader } from "../protocol/internal-headers.ts";
 import { subjectOf } from "../protocol/token.ts";
@@ -8,7 +8,6 @@ import { requires } from "./auth.ts";
 import { callObject, retryAfterMs } from "./call.ts";
 import { BEARER, newRoutes, refusals } from "./context.ts";
 import { Refusal } from "./problem.ts";
-import { shardServingRide } from "./shards.ts";
 
 /** Digits, as the shard writes them: a version of the ride. */
 const LAST_EVENT_ID = /^\d{1,12}$/;
@@ -33,7 +32,7 @@ export function rideEventRoutes(config: Config) {
   return newRoutes().openapi(events, async (c) => {
     const { id } = c.req.valid("param");
     const lastEventId = c.req.valid("header")["last-event-id"];
-    const shard = shardServingRide(config, id);
+    const shard = shardServing(config, id);
     if (shard === null) throw new Refusal("not-found");
     const response = await callObject(
       () => c.env.DISPATCH_SHARD.getByName(shard),

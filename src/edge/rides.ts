@@ -30,7 +30,7 @@ export function rideRoutes(config: Config) {
     request: { headers: z.object({ "idempotency-key": IdempotencyKey }), body: bodyOf(RideRequestBody) },
     responses: {
       201: {
-        ...jsonOf("The ride, now looking for a driver; or, for a repeated key, as it stands by now", RideViewBody),
+        ...jsonOf("The ride, now looking for a driver; or, for a repeated key, as it was first answered", RideViewBody),
         headers: z.object({ location: z.string(), "idempotent-replayed": z.literal("true").optional() }),
       },
       ...refusals(400, 401, 403, 409, 413, 415, 422, 503),

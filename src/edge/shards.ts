@@ -2,25 +2,21 @@
 import type { Market } from "../domain/market.ts";
 import type { LatLng, ShardName } from "../domain/place.ts";
 import type { RideId } from "../domain/ride.ts";
-import { type Config, type Env, marketAt } from "../env.ts";
+import { type Config, type Env, marketAt, shardServing } from "../env.ts";
 import type { Answer, DispatchShardApi } from "../protocol/peer.ts";
-import { centerOfShard, shardAt, shardOfRide } from "../routing/shard-map.ts";
+import { centerOfShard, shardAt } from "../routing/shard-map.ts";
 import { callObject } from "./call.ts";
 
 type Question = (shard: DispatchShardApi) => Promise<Answer>;
 
 /** Null where no market serves: a shard there would not start. */
 export function shardServingPlace(config: Config, place: LatLng): ShardName | null {
-  return served(config, shardAt(place, config.shardBits));
-}
-
-/** Null for an id that no shard could have given: a made-up id must not bring an object into being. */
-export function shardServingRide(config: Config, rideId: RideId): ShardName | null {
-  return served(config, shardOfRide(rideId, config.shardBits));
+  const shard = shardAt(place, config.shardBits);
+  return marketAt(config, centerOfShard(shard)) === null ? null : shard;
 }
 
 export function marketOfRide(config: Config, rideId: RideId): Market | null {
-  const shard = shardServingRide(config, rideId);
+  const shard = shardServing(config, rideId);
   return shard && marketAt(config, centerOfShard(shard));
 }
 
@@ -30,11 +26,7 @@ export function askShard(env: Env, shard: ShardName, ask: Question): Promise<Ans
 
 /** Asks the shard written in the ride's id. An id that names no shard is a ride that never was. */
 export function askRide(env: Env, config: Config, rideId: RideId, ask: Question): Promise<Answer> {
-  const shard = shardServingRide(config, rideId);
+  const shard = shardServing(config, rideId);
   if (shard === null) return Promise.resolve({ type: "refused", reason: "not_found" });
   return askShard(env, shard, ask);
-}
-
-function served(config: Config, shard: ShardName | null): ShardName | null {
-  return shard !== null && marketAt(config, centerOfShard(shard)) !== null ? shard : null;
 }

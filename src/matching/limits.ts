@@ -31,6 +31,9 @@ export const LIMITS = {
   /** How often a driver may give one ride back before it ends unserved. */
   redispatches: 3,
 
+  /** An assigned driver who has not arrived by then loses the ride, however well he moves (L1). */
+  pickupMs: 90 * MINUTE_MS,
+
   /** An offer whose reservation is not settled by then is dead and its lock is released. */
   intentMs: 5 * SECOND_MS,
   /** Neighbours that have not answered by then are left out of this search. */

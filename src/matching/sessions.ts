@@ -1,5 +1,5 @@
 /** What drivers' sockets tell this shard, and what they are told: attach, fixes, status, notices from rides elsewhere. */
-import type { DriverId, Fix } from "../domain/driver.ts";
+import type { DriverId, DriverStatus, Fix } from "../domain/driver.ts";
 import type { DriverNotice, Holding } from "../domain/notice.ts";
 import type { OfferId, RideState } from "../domain/ride.ts";
 import { metersToCell } from "../spatial/distance.ts";
@@ -32,7 +32,7 @@ export function attachDriver(turn: Turn, command: CommandOf<"driver.attached">):
   if (holding.kind === "offer") watchHeld(turn, session, holding.offer.ttlMs);
   turn.count("session", "attached");
   const status = statusOf(session, turn.now);
-  session.toldStatus = JSON.stringify(status);
+  session.toldStatus = wordsOf(status);
   tell(turn, session, { type: "welcome", epoch, fixEveryMs: setting.fixEveryMs, status, holding });
   settleSession(turn, session);
 }
@@ -42,7 +42,8 @@ export function wakeDriver(turn: Turn, { driverId, memory }: CommandOf<"driver.w
   const { supply, timers } = turn.shard;
   const session = supply.add(driverId, memory, turn.now);
   if (session.held?.kind === "offered") watchHeld(turn, session, turn.shard.setting.market.dispatch.offerTtlMs);
-  if (session.held !== null) turn.shard.addressOf.set(session.held.offerId, addressOf(turn, session));
+  const { offers, addressOf: addresses } = turn.shard;
+  if (session.held && offers.has(session.held.offerId)) addresses.set(session.held.offerId, addressOf(turn, session));
   if (!timers.has("sweep", "")) timers.set("sweep", "", turn.now + LIMITS.sweepEveryMs);
   supply.reindex(session, turn.now);
 }
@@ -145,6 +146,8 @@ export function hearVerdict(turn: Turn, command: CommandOf<"offer.judged">): voi
   if (verdict.outcome === "won" && isHeldBy(verdict.ride.state)) {
     if (session.held?.kind !== "engaged") session.stats = nextStats(session.stats, "accepted");
     session.held = { offerId, kind: "engaged" };
+    // The rider sees the car at once, not at its next fix.
+    if (session.fix !== null) track(turn, session, offerId, session.fix);
     turn.shard.timers.clear("driver.held", driverId);
   } else if (verdict.outcome !== "pending") {
     free(turn, session, offerId);
@@ -213,10 +216,14 @@ function settleSession(turn: Turn, session: Session): void {
 
 function tellStatus(turn: Turn, session: Session): void {
   const status = statusOf(session, turn.now);
-  const text = JSON.stringify(status);
-  if (text === session.toldStatus) return;
-  session.toldStatus = text;
+  const words = wordsOf(status);
+  if (words === session.toldStatus) return;
+  session.toldStatus = words;
   tell(turn, session, { type: "status", status });
+}
+
+function wordsOf(status: DriverStatus): string {
+  return "reason" in status ? status.reason : status.state;
 }
 
 function tell(turn: Turn, { driverId, epoch }: Session, notice: DriverNotice): void {

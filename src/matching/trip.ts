@@ -4,6 +4,7 @@ import type { TripStep, TripVerdict } from "../domain/notice.ts";
 import { type EngagedRide, isEngaged, type OfferId, type Ride, type RideId } from "../domain/ride.ts";
 import { endRideOffer, redispatch } from "./assignment.ts";
 import type { CommandOf } from "./commands.ts";
+import { LIMITS } from "./limits.ts";
 import { noteAddress, say } from "./offer.ts";
 import type { Turn } from "./shard-state.ts";
 import { lastProgressAt } from "./tracking.ts";
@@ -104,7 +105,8 @@ export function pickupWatched(turn: Turn, rideId: RideId): void {
   if (ride?.state !== "assigned") return;
   const track = shard.tracks.get(rideId);
   const { pickupWatchMs } = shard.setting.market.dispatch;
-  const goodUntil = track === undefined ? ride.assignedAt + pickupWatchMs : lastProgressAt(track) + pickupWatchMs;
+  const progressAt = track === undefined ? ride.assignedAt : lastProgressAt(track);
+  const goodUntil = Math.min(progressAt + pickupWatchMs, ride.assignedAt + LIMITS.pickupMs);
   if (goodUntil > now) {
     shard.timers.set("ride.pickup_watch", rideId, goodUntil);
     return;

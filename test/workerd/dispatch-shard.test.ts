@@ -126,7 +126,9 @@ describe("a ride whose driver is beyond the border", () => {
 describe("a shard that sleeps", () => {
   test("[D16] keeps its drivers' sockets: an offer made before can be accepted, and a new one made", async () => {
     const { here } = border();
+    // Three, so that the wave is full: a shard that still looks for somebody does not sleep.
     const [driver, other] = [await driverAt("ben", here), await driverAt("bea", here)];
+    const third = await driverAt("bud", here);
     await newRide("remy", here);
     const { offerId } = await driver.hear("offer");
     await evictDurableObject(shardOf(here));
@@ -135,7 +137,7 @@ describe("a shard that sleeps", () => {
     await evictDurableObject(shardOf(here));
     await newRide("rex", here);
     await other.hear("offer");
-    for (const socket of [driver, other]) socket.close();
+    for (const socket of [driver, other, third]) socket.close();
   });
 });
 

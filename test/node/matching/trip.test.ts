@@ -145,12 +145,21 @@ describe("the watch over a driver on his way", () => {
   });
 
   test("[T5] leaves it to one who comes nearer, however slowly, and to one who waits at the pickup", () => {
-    const coming = tripAfter();
+    const coming = new ShardKit({ startRadiusMeters: 3_000 });
+    coming.driver("ann", 2_400);
+    coming.request("rita");
+    coming.accept("ann");
     drive(coming, 1_800, (s) => 2_400 - s);
     expect(coming.ride().state).toBe("assigned");
     const waiting = tripAfter();
     drive(waiting, 1_800, () => 150);
     expect(waiting.ride().state).toBe("assigned");
+  });
+
+  test("[T5] takes it even from one who waits at the pickup, if he never says that he has arrived", () => {
+    const kit = tripAfter();
+    drive(kit, LIMITS.pickupMs / 1_000, () => 150);
+    expect(kit.ride().state).toBe("matching");
   });
 });
 
