@@ -178,7 +178,7 @@ export class SqlStorage implements ShardStorage {
 }
 
 /** Statements not applied yet, all or none. `PRAGMA user_version` is not available in an object, so a table counts. */
-export function applySchema(storage: DurableObjectStorage, statements: readonly string[]): void {
+function applySchema(storage: DurableObjectStorage, statements: readonly string[]): void {
   storage.transactionSync(() => {
     storage.sql.exec("CREATE TABLE IF NOT EXISTS schema_version (applied INTEGER NOT NULL)");
     const [row] = storage.sql.exec<{ applied: number }>("SELECT applied FROM schema_version").toArray();

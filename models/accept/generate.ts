@@ -36,7 +36,7 @@ export interface Decision {
 }
 
 /** Speeds and tariffs near those the markets of this product start with. */
-export const CITIES: readonly City[] = [
+const CITIES: readonly City[] = [
   city("dense", 40.75, -73.98, 2_500, 130, 110, 3.4, -240, 255, 0.28, 700),
   city("wide", 37.77, -122.42, 5_000, 110, 80, 4.76, -420, 220, 0.23, 650),
   city("sparse", 51.51, -0.12, 8_000, 80, 60, 6.5, 0, 250, 0.2, 600),
@@ -69,7 +69,7 @@ function city(
   };
 }
 
-export const OFFER_TTL_MS = 15 * SECOND_MS;
+const OFFER_TTL_MS = 15 * SECOND_MS;
 /** Monday 2026-06-01T00:00Z. */
 const STARTS_AT: EpochMs = 1_780_272_000_000;
 const WAVES = 4;

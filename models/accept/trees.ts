@@ -23,7 +23,7 @@ export interface TreeModel {
   readonly trees: readonly Tree[];
 }
 
-export const LEAF_GRID = 2 ** -18;
+const LEAF_GRID = 2 ** -18;
 const EXACT_SUM_BOUND = 64;
 
 export function toGrid(value: number): number {

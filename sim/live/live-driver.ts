@@ -27,7 +27,7 @@ export interface DriverSetting {
   /** City time until the rider is in the car; null when he never comes. */
   readonly boarding: (rideId: RideId) => number | null;
   /** Listens in on everything he is told, and where he was then. */
-  readonly onHeard?: (driverId: string, event: DriverEvent, position: LatLng) => void;
+  readonly onHeard?: ((driverId: string, event: DriverEvent, position: LatLng) => void) | undefined;
 }
 
 export interface LiveDriver {

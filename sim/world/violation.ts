@@ -1,5 +1,5 @@
 /** A promise that was broken, by its name in the protocol (S1 to S9, L0 to L5) or `core` for what the core itself asserts. */
-export class Violation extends Error {
+class Violation extends Error {
   readonly invariant: string;
 
   constructor(invariant: string, message: string) {

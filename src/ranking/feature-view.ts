@@ -45,7 +45,7 @@ export function pickupSeconds(candidate: Candidate, context: RankingContext): nu
 }
 
 /** How far the driver must turn to face the pickup: 0 ahead, 180 behind, NaN unknown. */
-export function headingOffDegrees(candidate: Candidate, context: RankingContext): number {
+function headingOffDegrees(candidate: Candidate, context: RankingContext): number {
   if (candidate.headingDegrees === null || candidate.pickupMeters < BEARING_MIN_METERS) return UNKNOWN;
   const turn = Math.abs(bearingDegrees(candidate.position, context.pickup) - candidate.headingDegrees) % 360;
   return turn > 180 ? 360 - turn : turn;

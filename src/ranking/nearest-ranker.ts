@@ -6,7 +6,7 @@ import type { Candidate } from "../domain/driver.ts";
 import { pickupSeconds, type RankingContext } from "./feature-view.ts";
 import { byScoreThenId, type FallbackReason, type Ranked } from "./ranked.ts";
 
-export const NEAREST_RANKER = "nearest@1";
+const NEAREST_RANKER = "nearest@1";
 
 /** `fallback` says why no model ranked; null where the nearest ranker was what was wanted. */
 export function rankByPickupTime(

@@ -25,7 +25,7 @@ export const PICKUP: LatLng = centerOf(CELL);
 export const HERE = shardNameOf(CELL);
 export const ELSEWHERE = shardNameOf(cellOf(40.7549, -73.93, 25));
 
-export const PROFILE: DriverProfile = {
+const PROFILE: DriverProfile = {
   vehicleType: "economy",
   seats: 4,
   accessible: false,

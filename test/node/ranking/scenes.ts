@@ -4,7 +4,7 @@ import type { LatLng, ShardName } from "../../../src/domain/place.ts";
 import type { RankingContext } from "../../../src/ranking/feature-view.ts";
 import { destinationPoint, haversineMeters } from "../../../src/spatial/distance.ts";
 
-export const PICKUP: LatLng = { lat: 40.75, lng: -73.98 };
+const PICKUP: LatLng = { lat: 40.75, lng: -73.98 };
 /** 2026-06-03T12:30Z, a Wednesday; 08:30 in New York. */
 export const NOW = 1_780_489_800_000;
 
