@@ -144,6 +144,12 @@ function rank(turn: Turn, rideId: RideId, pursuit: Pursuit, found: readonly Cand
   pursuit.local = [];
   const candidates = found.filter((candidate) => !shard.liveOfferOf.has(candidate.driverId));
   if (candidates.length === 0) {
+    // Nobody to ask and nobody asked: the next circle is not worth waiting for.
+    const { maximumRadiusMeters } = shard.setting.market.dispatch;
+    if (pursuit.radiusMeters < maximumRadiusMeters && !shard.offersFor(rideId).some(isLive)) {
+      search(turn, rideId);
+      return;
+    }
     pursuit.phase = "open";
     pursuit.reserve = [];
     turn.touched.add(rideId);

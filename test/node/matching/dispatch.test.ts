@@ -25,7 +25,8 @@ const stranger = (name: string, pickupMeters: number): Candidate => ({
 
 describe("the search", () => {
   test("[O1] starts at the market's radius and grows by a step each time it finds too few, up to the maximum", () => {
-    const kit = new ShardKit();
+    const kit = new ShardKit({ waveSize: 2 });
+    kit.driver("ann", 500);
     kit.request("rita");
     const seen = [radii(kit)];
     for (let i = 0; i < 4; i++) {
@@ -41,23 +42,30 @@ describe("the search", () => {
     ]);
   });
 
-  test("[O1] asks nobody beyond the radius and finds him once it has grown", () => {
+  test("[O1] does not wait to grow while there is nobody to ask, and stops at the maximum", () => {
     const kit = new ShardKit();
-    kit.driver("ann", 1_500);
     kit.request("rita");
-    expect(asked(kit)).toEqual([]);
+    expect(radii(kit)).toEqual([3, 3_000]);
     kit.wait(1_500);
+    expect(radii(kit)).toEqual([4, 3_000]);
+  });
+
+  test("[O1] asks nobody beyond the radius while somebody nearer is being asked", () => {
+    const kit = new ShardKit({ waveSize: 2 });
+    kit.driver("ann", 500);
+    kit.driver("bob", 1_500);
+    kit.request("rita");
     expect(asked(kit)).toEqual(["ann"]);
+    kit.wait(1_500);
+    expect(asked(kit)).toEqual(["ann", "bob"]);
   });
 
   test("[O2] asks the neighbours only when its circle reaches the border of the cell", () => {
     const kit = new ShardKit({ radiusStepMeters: 800 });
     const questions = () => ofType(kit.effects, "find.neighbours").map(({ query }) => query.radiusMeters);
     kit.request("rita");
-    kit.wait(1_500);
-    expect(questions()).toEqual([]);
-    kit.wait(1_500);
-    expect(questions()).toEqual([2_600]);
+    expect(radii(kit)).toEqual([4, 3_000]);
+    expect(questions()).toEqual([2_600, 3_000]);
   });
 
   test("[O2] asks no neighbour when the cell itself has more candidates, all nearer than the border", () => {
@@ -257,7 +265,7 @@ describe("a driver who becomes free", () => {
   test("[O8] wakes no ride beyond its radius, and none that he has refused", () => {
     const kit = new ShardKit({ waveSize: 3 });
     kit.request("rita");
-    kit.driver("far", 1_400);
+    kit.driver("far", 3_100);
     expect(asked(kit)).toEqual([]);
     kit.driver("ann", 300);
     const before = searches(kit);

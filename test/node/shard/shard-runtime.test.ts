@@ -123,7 +123,12 @@ describe("a command", () => {
   test("[H1] [H2] is committed whole, then spoken of, then its events are sent", () => {
     const room = new Room();
     room.request("rita");
-    expect(room.log).toEqual(["commit save.ride+append.event+save.reply", "say publish.ride", "send 1"]);
+    expect(room.log).toEqual([
+      "commit save.ride+append.event+save.reply",
+      "say publish.ride",
+      "say find.neighbours",
+      "send 1",
+    ]);
   });
 
   test("[H2] whose commit fails says nothing to anybody and answers nobody", () => {
@@ -201,7 +206,7 @@ describe("the alarm", () => {
   test("[L1] is set for the earliest of everything that waits, and set again each time it rings", () => {
     const room = new Room();
     room.request("rita");
-    expect(room.alarmAt).toBe(START + DISPATCH.searchEveryMs);
+    expect(room.alarmAt).toBe(START + LIMITS.searchAnswerMs);
     let rings = 0;
     while (room.rides.get(rideIdOf(0))?.state === "matching") {
       const due: number | null = room.alarmAt;
