@@ -1,0 +1,75 @@
+/** The options of `npm run chaos`: strict, like those of the city. */
+import { parseArgs } from "node:util";
+import { UsageError } from "../live/options.ts";
+
+export interface ChaosOptions {
+  /** How long faults go on. */
+  readonly forMs: number;
+  /** Faults end earlier, after this many kills. */
+  readonly kills: number;
+  readonly killEveryMs: readonly [number, number];
+  readonly seed: number;
+  readonly drivers: number;
+  readonly riders: number;
+  readonly stateDir: string;
+  readonly reportFile: string | null;
+}
+
+export const USAGE = `npm run chaos -- [options]
+
+  --minutes M    faults for so long, 0.1 to 600 (default 5); healing and checking come after
+  --kills N      stop the faults earlier, after N kills
+  --seed N       the same seed gives the same people and the same schedule of faults (default 1)
+  --drivers N    1 to 1000 (default 50)
+  --riders N     at a time, 1 to 1000 (default 20)
+  --state DIR    where the server keeps everything (default .kerb/chaos; emptied at start)
+  --report FILE  write the report as JSON`;
+
+const OPTIONS = {
+  minutes: { type: "string", default: "5" },
+  kills: { type: "string" },
+  seed: { type: "string", default: "1" },
+  drivers: { type: "string", default: "50" },
+  riders: { type: "string", default: "20" },
+  state: { type: "string", default: ".kerb/chaos" },
+  report: { type: "string" },
+  help: { type: "boolean", default: false },
+} as const;
+
+const KILL_EVERY_MS = [2_000, 8_000] as const;
+
+/** Null asks for the usage text. Throws UsageError. */
+export function parseChaosOptions(args: readonly string[]): ChaosOptions | null {
+  const values = readArgs(args);
+  if (values.help) return null;
+  return {
+    forMs: numberOf("minutes", values.minutes, 0.1, 600) * 60_000,
+    kills: values.kills === undefined ? Number.POSITIVE_INFINITY : wholeOf("kills", values.kills, 1, 100_000),
+    killEveryMs: KILL_EVERY_MS,
+    seed: wholeOf("seed", values.seed, 0, Number.MAX_SAFE_INTEGER),
+    drivers: wholeOf("drivers", values.drivers, 1, 1_000),
+    riders: wholeOf("riders", values.riders, 1, 1_000),
+    stateDir: values.state,
+    reportFile: values.report ?? null,
+  };
+}
+
+function readArgs(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, strict: true }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function numberOf(name: string, text: string, from: number, to: number): number {
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (value >= from && value <= to) return value;
+  throw new UsageError(`--${name}: expected a number from ${from} to ${to}, got "${text}"`);
+}
+
+function wholeOf(name: string, text: string, from: number, to: number): number {
+  const value = numberOf(name, text, from, to);
+  if (Number.isInteger(value)) return value;
+  throw new UsageError(`--${name}: expected a whole number, got "${text}"`);
+}
