@@ -41,6 +41,8 @@ const BACK_WITHIN_MS = 60_000;
 
 export class Nemesis {
   readonly faults: Fault[] = [];
+  /** How long workerd took to come back, one per kill. */
+  readonly restartsMs: number[] = [];
   readonly #victim: Victim;
   readonly #plan: NemesisPlan;
   readonly #random: Random;
@@ -79,11 +81,12 @@ export class Nemesis {
       const pid = server.runtimePid();
       process.kill(pid, "SIGKILL");
       this.#note("kill", 1);
-      const giveUpAt = performance.now() + BACK_WITHIN_MS;
+      const killedAt = performance.now();
       while (server.runtimePid() === pid) {
-        if (performance.now() > giveUpAt) throw new Error("workerd did not come back after a kill");
+        if (performance.now() > killedAt + BACK_WITHIN_MS) throw new Error("workerd did not come back after a kill");
         await sleep(LOOK_EVERY_MS);
       }
+      this.restartsMs.push(performance.now() - killedAt);
     }
     this.#ending.abort();
   }

@@ -18,6 +18,10 @@ export interface ChaosReport {
   readonly returns: ReturnTimes;
   /** Drivers whose app gave up, with its reason. */
   readonly driversGone: readonly string[];
+  /** Drivers who were not in the index at the end, and what they were last told. */
+  readonly driversMissing: readonly string[];
+  /** From each kill until workerd ran again. */
+  readonly restartsMs: readonly number[];
   readonly healing: Healing;
   readonly linearizability: LinearizabilityReport;
   readonly violations: readonly Violation[];
@@ -130,12 +134,14 @@ export function chaosLines(report: ChaosReport): string[] {
       `accepts ${what.won} won, ${what.lost} lost, ${what.unknown} never answered; ${what.reconnects} reconnects`,
     `under way at a kill: ${cut.requests} requests, ${cut.accepts} accepts, ${cut.steps} steps, ${cut.cancels} cancels; ` +
       `${cut.answered} of them answered in the end`,
+    `workerd back after a kill: ${spread(report.restartsMs)}`,
     `drivers back in the index after a kill, 99 % of them: ${returnWords(report.returns)}`,
     `healed      rides over after ${seconds(healing.ridesOver)}, locks free after ${seconds(healing.locksFree)}, ` +
       `events in D1 after ${seconds(healing.eventsKept)} (bound ${HEALED_WITHIN_SECONDS} s)`,
     `checked     ${what.rides} rides and ${what.events} events in D1 against clients and shards; an order for ` +
       `${order.operations} operations (${order.unknown} of unknown outcome) on ${order.rides} rides and ${order.drivers} drivers`,
     ...report.driversGone.map((who) => `gone: ${who}`),
+    ...report.driversMissing.map((who) => `not in the index at the end: ${who}`),
     ...order.undecided.map((name) => `not decided: ${name}`),
     report.violations.length === 0 ? "violations: 0" : `BROKEN: ${report.violations.length} violations`,
     ...report.violations
@@ -156,9 +162,12 @@ function seconds(value: number | null): string {
 }
 
 function returnWords({ times, cutShort }: ReturnTimes): string {
-  const sorted = [...times].sort((a, b) => a - b);
-  const at = (share: number): string => `${((sorted[Math.ceil(share * sorted.length) - 1] ?? 0) / 1_000).toFixed(1)} s`;
-  const rest = cutShort > 0 ? `; ${cutShort} more kills were followed by the next one before` : "";
-  if (sorted.length === 0) return `never${rest}`;
-  return `p50 ${at(0.5)}, p95 ${at(0.95)}, longest ${at(1)} over ${sorted.length} kills${rest}`;
+  return spread(times) + (cutShort > 0 ? `; ${cutShort} more kills were followed by the next one before` : "");
+}
+
+function spread(timesMs: readonly number[]): string {
+  if (timesMs.length === 0) return "never";
+  const sorted = [...timesMs].sort((a, b) => a - b);
+  const at = (share: number): string => `${(sorted[Math.ceil(share * sorted.length) - 1]! / 1_000).toFixed(1)} s`;
+  return `p50 ${at(0.5)}, p95 ${at(0.95)}, longest ${at(1)} over ${sorted.length} kills`;
 }

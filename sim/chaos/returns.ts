@@ -16,6 +16,8 @@ export interface ReturnTimes {
 export class Returns {
   readonly #expected: number;
   readonly #back = new Set<string>();
+  /** What those who are not back were last told. */
+  readonly #missing = new Map<string, string>();
   readonly #times: number[] = [];
   #killedAt: number | null = null;
   #cutShort = 0;
@@ -25,9 +27,9 @@ export class Returns {
   }
 
   hear(driverId: string, event: DriverEvent): void {
-    if (event.type === "live") this.#set(driverId, event.welcome.status.state);
-    else if (event.type !== "told") this.#back.delete(driverId);
-    else if (event.notice.type === "status") this.#set(driverId, event.notice.status.state);
+    if (event.type === "live") this.#set(driverId, event.welcome.status);
+    else if (event.type !== "told") this.#lose(driverId, event.type);
+    else if (event.notice.type === "status") this.#set(driverId, event.notice.status);
     if (this.#killedAt === null || !this.areBack()) return;
     this.#times.push(performance.now() - this.#killedAt);
     this.#killedAt = null;
@@ -48,8 +50,18 @@ export class Returns {
     return { times: this.#times, cutShort: this.#cutShort + (this.#killedAt === null ? 0 : 1) };
   }
 
-  #set(driverId: string, state: DriverStatus["state"]): void {
-    if (BACK.includes(state)) this.#back.add(driverId);
-    else this.#back.delete(driverId);
+  missing(): string[] {
+    return [...this.#missing].map(([driverId, why]) => `${driverId} ${why}`);
+  }
+
+  #set(driverId: string, status: DriverStatus): void {
+    if (!BACK.includes(status.state)) return this.#lose(driverId, JSON.stringify(status));
+    this.#back.add(driverId);
+    this.#missing.delete(driverId);
+  }
+
+  #lose(driverId: string, why: string): void {
+    this.#back.delete(driverId);
+    this.#missing.set(driverId, why);
   }
 }

@@ -115,6 +115,7 @@ class ChaosRun {
       this.#hooks.onStage?.("no more faults and no new requests; waiting for everything to heal");
       const { healing, violations } = await watchHealing(this.#stateDir);
       await this.#untilDriversAreBack();
+      const missing = this.#returns.missing();
       const ranSeconds = (performance.now() - startedAt) / 1_000;
       const evidence = await this.#evidence();
       this.#hooks.onStage?.("checking clients' logs, D1 and the objects against each other");
@@ -128,7 +129,9 @@ class ChaosRun {
         happened: happened(evidence, this.#measures.counters.reconnects, this.#acrossBorders),
         interrupted: interrupted(evidence.records, this.#nemesis.faults),
         returns: this.#returns.soFar(),
+        restartsMs: this.#nemesis.restartsMs,
         driversGone: this.#gone,
+        driversMissing: missing,
         healing,
         linearizability,
         violations: [

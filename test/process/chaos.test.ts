@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { chaosLines } from "../../sim/chaos/report.ts";
+import { runChaos } from "../../sim/chaos/run-chaos.ts";
+import { startProgram, temporaryFolder } from "./support.ts";
+
+const KILLS = 10;
+
+test("[S1] [S2] [L1] [L2] [L3] ten kills in a row leave nothing broken, lost, open or owed", async () => {
+  const report = await runChaos(
+    {
+      forMs: 120_000,
+      kills: KILLS,
+      killEveryMs: [1_200, 2_200],
+      seed: 7,
+      drivers: 30,
+      riders: 12,
+      stateDir: temporaryFolder(),
+      reportFile: null,
+    },
+    { signal: new AbortController().signal },
+  );
+  const words = chaosLines(report).join("\n");
+  expect(report.violations, words).toEqual([]);
+  expect(report.linearizability.undecided, words).toEqual([]);
+  expect(report.driversGone, words).toEqual([]);
+  // It is only worth something if something happened.
+  const { faults, happened, interrupted } = report;
+  expect(faults.kills).toBe(KILLS);
+  for (const count of [faults.connectionsCut, faults.evicted, happened.won, happened.byState.completed]) {
+    expect(count, words).toBeGreaterThan(0);
+  }
+  expect(happened.shards, words).toBe(4);
+  expect(happened.offersAcrossBorders, words).toBeGreaterThan(0);
+  expect(interrupted.requests + interrupted.accepts + interrupted.steps + interrupted.cancels, words).toBeGreaterThan(
+    0,
+  );
+});
+
+test("a wrong option of chaos ends with code 2 and says which and what it takes", async () => {
+  const chaos = startProgram("bin/chaos.ts", ["--kills", "few"]);
+  expect(await chaos.ended).toBe(2);
+  expect(chaos.output()).toContain('--kills: expected a number from 1 to 100000, got "few"');
+});
