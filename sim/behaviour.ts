@@ -155,10 +155,13 @@ export function createRiderPatience(random: Random): RiderPatience {
 }
 
 /** Drawn once per assignment: whether he gives the ride back on the way, and at which share of the way. */
-export function driverCancel(random: Random): { readonly atShareOfWay: number } | null {
+export function driverCancel(
+  random: Random,
+  share: number = BEHAVIOUR.driverCancelShare,
+): { readonly atShareOfWay: number } | null {
   const chance = random.next();
   const atShareOfWay = random.next();
-  return chance < BEHAVIOUR.driverCancelShare ? { atShareOfWay } : null;
+  return chance < share ? { atShareOfWay } : null;
 }
 
 /** Drawn once per arrival: the rider never comes to the car. */

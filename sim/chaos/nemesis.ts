@@ -11,6 +11,7 @@ export interface NemesisPlan {
   /** The faults end after so many kills or so long, whichever comes first. */
   readonly kills: number;
   readonly forMs: number;
+  readonly killsOnly: boolean;
 }
 
 export interface Fault {
@@ -63,7 +64,8 @@ export class Nemesis {
     signal.addEventListener("abort", end, { once: true });
     if (signal.aborted) end();
     try {
-      await Promise.all([this.#kill(), this.#cut(), this.#pause(), this.#evict()]);
+      const others = this.#plan.killsOnly ? [] : [this.#cut(), this.#pause(), this.#evict()];
+      await Promise.all([this.#kill(), ...others]);
     } finally {
       clearTimeout(timer);
       end();

@@ -8,6 +8,7 @@ export interface ChaosOptions {
   /** Faults end earlier, after this many kills. */
   readonly kills: number;
   readonly killEveryMs: readonly [number, number];
+  readonly killsOnly: boolean;
   readonly seed: number;
   readonly drivers: number;
   readonly riders: number;
@@ -19,6 +20,7 @@ export const USAGE = `npm run chaos -- [options]
 
   --minutes M    faults for so long, 0.1 to 600 (default 5); healing and checking come after
   --kills N      stop the faults earlier, after N kills
+  --kills-only   nothing but kills, 20 s apart: how long until all drivers are back
   --seed N       the same seed gives the same people and the same schedule of faults (default 1)
   --drivers N    1 to 1000 (default 50)
   --riders N     at a time, 1 to 1000 (default 20)
@@ -28,6 +30,7 @@ export const USAGE = `npm run chaos -- [options]
 const OPTIONS = {
   minutes: { type: "string", default: "5" },
   kills: { type: "string" },
+  "kills-only": { type: "boolean", default: false },
   seed: { type: "string", default: "1" },
   drivers: { type: "string", default: "50" },
   riders: { type: "string", default: "20" },
@@ -45,7 +48,8 @@ export function parseChaosOptions(args: readonly string[]): ChaosOptions | null 
   return {
     forMs: numberOf("minutes", values.minutes, 0.1, 600) * 60_000,
     kills: values.kills === undefined ? Number.POSITIVE_INFINITY : wholeOf("kills", values.kills, 1, 100_000),
-    killEveryMs: KILL_EVERY_MS,
+    killEveryMs: values["kills-only"] ? [20_000, 20_000] : KILL_EVERY_MS,
+    killsOnly: values["kills-only"],
     seed: wholeOf("seed", values.seed, 0, Number.MAX_SAFE_INTEGER),
     drivers: wholeOf("drivers", values.drivers, 1, 1_000),
     riders: wholeOf("riders", values.riders, 1, 1_000),

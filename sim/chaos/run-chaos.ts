@@ -35,6 +35,8 @@ export interface ChaosHooks {
 
 /** A ride takes ten seconds or so: most rides meet a kill. */
 const SPEED = 60;
+/** People change their minds more often than in life: a cancellation meets every fault too. */
+const MOODS = { givesBackShare: 0.1, patience: 0.4 };
 /** More than can be served: whoever cannot be a rider now is none. */
 const WISHES_PER_RIDER_AND_SECOND = 0.5;
 const ONLINE_WITHIN_MS = 30_000;
@@ -94,6 +96,7 @@ class ChaosRun {
       measures: this.#measures,
       runName: options.seed.toString(36),
       ridersAtOnce: options.riders,
+      ...MOODS,
       onHeard: (...heard) => this.#hear(...heard),
     });
     this.#nemesis = new Nemesis({ server, proxy, stateDir }, options, random.fork("nemesis"), ({ kind }) => {

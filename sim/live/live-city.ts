@@ -12,7 +12,7 @@ import type { Random } from "../random.ts";
 import { type CityClock, fixEveryMs } from "./city-clock.ts";
 import type { HistoryLog } from "./history-log.ts";
 import { createLiveDriver, type DriverSetting, type LiveDriver } from "./live-driver.ts";
-import { type LiveRider, startRider } from "./live-rider.ts";
+import { type LiveRider, type RiderSetting, startRider } from "./live-rider.ts";
 import type { Measures } from "./measures.ts";
 
 export interface CitySetting {
@@ -29,6 +29,8 @@ export interface CitySetting {
   /** A wish that comes while this many riders are waiting or riding is not said. */
   readonly ridersAtOnce?: number;
   readonly onHeard?: DriverSetting["onHeard"];
+  readonly givesBackShare?: DriverSetting["givesBackShare"];
+  readonly patience?: RiderSetting["patience"];
 }
 
 export interface LiveCity {

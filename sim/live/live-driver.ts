@@ -26,6 +26,8 @@ export interface DriverSetting {
   readonly roam: (from: LatLng) => LatLng;
   /** City time until the rider is in the car; null when he never comes. */
   readonly boarding: (rideId: RideId) => number | null;
+  /** Of the rides he wins he gives back this share; else as drivers do. */
+  readonly givesBackShare?: number | undefined;
   /** Listens in on everything he is told, and where he was then. */
   readonly onHeard?: ((driverId: string, event: DriverEvent, position: LatLng) => void) | undefined;
 }
@@ -199,7 +201,7 @@ class Driver implements LiveDriver {
 
   /** Straight metres before the pickup at which he gives the ride back; null for nearly every ride. */
   #whereToGiveUp(ride: DriverRide): number | null {
-    const cancel = driverCancel(this.#setting.driver.random);
+    const cancel = driverCancel(this.#setting.driver.random, this.#setting.givesBackShare);
     return cancel && haversineMeters(this.#car.position, ride.pickup) * (1 - cancel.atShareOfWay);
   }
 

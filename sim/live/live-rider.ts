@@ -19,6 +19,8 @@ export interface RiderSetting {
   readonly measures: Measures;
   /** The server gave the wish an id: from now on a driver may ask whether this rider is at the kerb. */
   readonly onNamed: (rideId: RideId) => void;
+  /** Loses patience after this share of the usual time; 1 unless it is said. */
+  readonly patience?: number | undefined;
 }
 
 export interface LiveRider {
@@ -111,7 +113,8 @@ class Rider implements LiveRider {
   }
 
   /** After this much city time without change he cancels. */
-  #loseInterest(cityMs: number, state: RideState): void {
+  #loseInterest(usualMs: number, state: RideState): void {
+    const cityMs = usualMs * (this.#setting.patience ?? 1);
     this.#timers.push(this.#setting.clock.after(cityMs, () => this.giveUp([state])));
   }
 

@@ -10,7 +10,8 @@ test("[S1] [S2] [L1] [L2] [L3] ten kills in a row leave nothing broken, lost, op
     {
       forMs: 120_000,
       kills: KILLS,
-      killEveryMs: [1_200, 2_200],
+      killEveryMs: [600, 1_800],
+      killsOnly: false,
       seed: 7,
       drivers: 30,
       riders: 12,
