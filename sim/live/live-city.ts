@@ -148,7 +148,7 @@ class City implements LiveCity {
   #awaitNext(startedAt: number): void {
     const trip = this.#setting.demand.next();
     if (!trip) return this.#demandOver();
-    const waitMs = startedAt + trip.atMs / this.#setting.clock.speed - performance.now();
+    const waitMs = Math.max(0, startedAt + trip.atMs / this.#setting.clock.speed - performance.now());
     this.#demandTimer = setTimeout(() => {
       this.#ask(trip);
       this.#awaitNext(startedAt);
