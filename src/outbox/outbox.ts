@@ -8,12 +8,15 @@ import { type EpochMs, MINUTE_MS, SECOND_MS } from "../domain/time.ts";
 /** Sent and not confirmed for this long: sent again. Repeats are harmless, the receiver knows them by id. */
 const RESEND_AFTER_MS = MINUTE_MS;
 const RETRY_AFTER_MS = 2 * SECOND_MS;
+/** Longer than any batch takes to settle. */
+const LOOK_AGAIN_MS = 10 * SECOND_MS;
 /** The platform takes at most 100 messages in one batch. */
 const BATCH_EVENTS = 100;
 
 export class Outbox {
   readonly #waiting = new Map<string, { readonly event: RideEvent; dueAt: EpochMs }>();
-  #sending = false;
+  /** When the batch on its way was last looked at; null when none is. */
+  #sendingSince: EpochMs | null = null;
 
   get size(): number {
     return this.#waiting.size;
@@ -29,7 +32,10 @@ export class Outbox {
 
   /** The events to send now, and empty while a batch is on its way: what comes meanwhile goes together. */
   take(now: EpochMs): RideEvent[] {
-    if (this.#sending) return [];
+    if (this.#sendingSince !== null) {
+      if (now - this.#sendingSince >= LOOK_AGAIN_MS) this.#sendingSince = now;
+      return [];
+    }
     const batch: RideEvent[] = [];
     for (const entry of this.#waiting.values()) {
       if (entry.dueAt > now) continue;
@@ -37,13 +43,13 @@ export class Outbox {
       batch.push(entry.event);
       if (batch.length === BATCH_EVENTS) break;
     }
-    this.#sending = batch.length > 0;
+    if (batch.length > 0) this.#sendingSince = now;
     return batch;
   }
 
   /** The batch arrived in the queue, or did not. */
   settled(batch: readonly RideEvent[], sent: boolean, now: EpochMs): void {
-    this.#sending = false;
+    this.#sendingSince = null;
     if (sent) return;
     for (const { id } of batch) {
       const entry = this.#waiting.get(id);
@@ -51,9 +57,12 @@ export class Outbox {
     }
   }
 
-  /** When `take` will next have something; null when nothing waits, or waits only for the batch on its way to settle. */
+  /**
+   * When to call `take` again; null when nothing waits. While a batch is on its way that is not at once, but not never
+   * either: should the object die before the batch has settled, this is the alarm that brings it back.
+   */
   nextDueAt(): EpochMs | null {
-    if (this.#sending) return null;
+    if (this.#sendingSince !== null) return this.#sendingSince + LOOK_AGAIN_MS;
     let next: EpochMs | null = null;
     for (const { dueAt } of this.#waiting.values()) if (next === null || dueAt < next) next = dueAt;
     return next;
