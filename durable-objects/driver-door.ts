@@ -19,7 +19,8 @@ import { callObject } from "./ports/call.ts";
 import { type Attachment, attach, attachmentOf, close, type DriverSockets, send } from "./ports/driver-sockets.ts";
 
 const HELLO_WITHIN_MS = 5_000;
-const ATTACH = { deadlineMs: 2_000, attempts: 2 };
+/** Once: the ticket is burned by the first attempt, heard or not, and a second would be refused as a replay. */
+const ATTACH = { deadlineMs: 2_000, attempts: 1 };
 const DECIDE = { deadlineMs: 2_500, attempts: 2 };
 const VIEW = { deadlineMs: 1_000, attempts: 2 };
 /** What a driver waits before he asks again for a verdict that did not come. */
@@ -156,9 +157,8 @@ export class DriverDoor {
     const { driverId, profile, ticketId, ticketExpiresAt } = fresh;
     if (!this.#runtime.hasRoomForDrivers) return this.#turnAway(socket);
     attach(socket, { phase: "attaching", driverId });
-    const lock = () => this.#env.DRIVER_LOCK.getByName(`drv:${driverId}`);
     const call = { driverId, shard: this.#shard, ticketId, ticketExpiresAt };
-    const attached = await callObject(async () => lock().attach(call), { ...ATTACH, attempts: 1 });
+    const attached = await callObject(async () => this.#lock(driverId).attach(call), ATTACH);
     if (attached === null) return this.#turnAway(socket);
     if (attached.outcome === "replayed") return close(socket, CLOSE.ticketRefused, "this ticket was used before");
     const { epoch, holder, previous, stats } = attached;
@@ -193,12 +193,15 @@ export class DriverDoor {
 
   /** The lock takes this socket for the driver's newest, and nobody is at it. */
   async #withdraw(driverId: DriverId, epoch: number): Promise<void> {
-    const lock = () => this.#env.DRIVER_LOCK.getByName(`drv:${driverId}`);
-    await callObject(async () => lock().detach({ shard: this.#shard, epoch }), VIEW);
+    await callObject(async () => this.#lock(driverId).detach({ shard: this.#shard, epoch }), VIEW);
   }
 
   #turnAway(socket: WebSocket): void {
     close(socket, CLOSE.overloaded, overloadedReason(OVERLOADED_RETRY_MS));
+  }
+
+  #lock(driverId: DriverId) {
+    return this.#env.DRIVER_LOCK.getByName(`drv:${driverId}`);
   }
 
   #stub(shard: ShardName): DurableObjectStub<DispatchShardApi & Rpc.DurableObjectBranded> {
