@@ -1,11 +1,10 @@
-/** What the two command-line apps share: reading places and commands, and a prompt that notices do not garble. */
+/** What the programs share: how they end, places and commands as people type them, and a prompt that notices do not garble. */
 import { createInterface } from "node:readline";
+import { UsageError } from "../sim/arguments.ts";
 import { VEHICLE_TYPES, type VehicleType } from "../src/domain/driver.ts";
 import type { LatLng } from "../src/domain/place.ts";
 
 export const DEFAULT_URL = "http://127.0.0.1:8787";
-
-export class UsageError extends Error {}
 
 /** `40.75,-73.98` to a place. Throws UsageError that names the option. */
 export function readPlace(option: string, text: string): LatLng {
@@ -77,4 +76,17 @@ export async function runApp(usage: string, app: () => Promise<void>): Promise<v
     if (wrongOption) console.error(`\n${usage}`);
     process.exitCode = wrongOption ? 2 : 1;
   }
+}
+
+/** The first Ctrl-C asks for an orderly end, which `onEnding` announces; the second time somebody means it. */
+export function endOnSignal(onEnding: () => void): AbortSignal {
+  const ending = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.on(name, () => {
+      if (ending.signal.aborted) process.exit(130);
+      onEnding();
+      ending.abort();
+    });
+  }
+  return ending.signal;
 }

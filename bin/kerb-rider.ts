@@ -4,7 +4,8 @@ import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
 import { createRiderClient, isOpen, type SeenRide } from "../client/rider-client.ts";
 import { createDevTokens } from "../client/tokens.ts";
-import { DEFAULT_URL, openPrompt, readPlace, readVehicle, runApp, UsageError } from "./command-line.ts";
+import { UsageError } from "../sim/arguments.ts";
+import { DEFAULT_URL, openPrompt, readPlace, readVehicle, runApp } from "./command-line.ts";
 
 const USAGE = `kerb-rider [--from LAT,LNG] [--to LAT,LNG] [--vehicle TYPE] [--name ID] [--url URL]
   --from     where you stand (default 40.757,-73.986)

@@ -1,45 +1,37 @@
 /** `npm start`: the Worker on this machine and a living city around it. See `npm start -- --help`. */
 
 import { RequestsFileError } from "../sim/city/requests-file.ts";
-import { type CityOptions, parseCityOptions, USAGE, UsageError } from "../sim/live/options.ts";
+import { type CityOptions, parseCityOptions, USAGE } from "../sim/live/options.ts";
 import { type CityFigures, reportLines, shortSummary, summaryLines } from "../sim/live/report.ts";
 import { runCity, writeReport } from "../sim/live/run-city.ts";
+import { endOnSignal, runApp } from "./command-line.ts";
 
 const REDRAW_MS = 500;
 const LINE_MS = 5_000;
 
-/** 0 kept every promise, 1 broke one, 2 was asked for something impossible. */
-async function main(args: readonly string[]): Promise<0 | 1 | 2> {
-  let options: CityOptions | null;
+/** Ends with 0 when every promise was kept, 1 when one was broken, 2 when asked for something impossible. */
+await runApp(USAGE, async () => {
+  const options = parseCityOptions(process.argv.slice(2));
+  if (options === null) return console.log(USAGE);
   try {
-    options = parseCityOptions(args);
+    await live(options);
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    console.error(`${error.message}\n\n${USAGE}`);
-    return 2;
+    if (!(error instanceof RequestsFileError)) throw error;
+    console.error(error.message);
+    process.exitCode = 2;
   }
-  if (options === null) {
-    console.log(USAGE);
-    return 0;
-  }
-  const ending = new AbortController();
-  let showing: NodeJS.Timeout | null = null;
-  const stopShowing = (): void => {
-    if (showing) clearInterval(showing);
-    showing = null;
-  };
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    process.on(name, () => {
-      // The second time somebody means it.
-      if (ending.signal.aborted) process.exit(130);
-      stopShowing();
-      console.log("\nstopping ...");
-      ending.abort();
-    });
-  }
+});
+
+async function live(options: CityOptions): Promise<void> {
+  let showing: NodeJS.Timeout | undefined;
+  const stopShowing = (): void => clearInterval(showing);
+  const signal = endOnSignal(() => {
+    stopShowing();
+    console.log("\nstopping ...");
+  });
   try {
     const report = await runCity(options, {
-      signal: ending.signal,
+      signal,
       onStage: (sentence) => {
         stopShowing();
         console.log(`${sentence} ...`);
@@ -53,11 +45,9 @@ async function main(args: readonly string[]): Promise<0 | 1 | 2> {
     stopShowing();
     console.log(`\n${reportLines(report).join("\n")}`);
     if (options.reportFile !== null) writeReport(options.reportFile, report);
-    return report.violations.length === 0 ? 0 : 1;
-  } catch (error) {
+    process.exitCode = report.violations.length === 0 ? 0 : 1;
+  } finally {
     stopShowing();
-    console.error(`kerb: ${error instanceof Error ? error.message : String(error)}`);
-    return error instanceof RequestsFileError ? 2 : 1;
   }
 }
 
@@ -72,5 +62,3 @@ function show(figures: () => CityFigures): NodeJS.Timeout {
     drawn = lines.length;
   }, REDRAW_MS);
 }
-
-process.exitCode = await main(process.argv.slice(2));

@@ -1,6 +1,5 @@
 /** The options of `npm run chaos`: strict, like those of the city. */
-import { parseArgs } from "node:util";
-import { UsageError } from "../live/options.ts";
+import { numberOf, readArgs } from "../arguments.ts";
 
 export interface ChaosOptions {
   /** How long faults go on. */
@@ -43,37 +42,17 @@ const KILL_EVERY_MS = [2_000, 8_000] as const;
 
 /** Null asks for the usage text. Throws UsageError. */
 export function parseChaosOptions(args: readonly string[]): ChaosOptions | null {
-  const values = readArgs(args);
+  const values = readArgs(args, OPTIONS);
   if (values.help) return null;
   return {
     forMs: numberOf("minutes", values.minutes, 0.1, 600) * 60_000,
-    kills: values.kills === undefined ? Number.POSITIVE_INFINITY : wholeOf("kills", values.kills, 1, 100_000),
+    kills: values.kills === undefined ? Number.POSITIVE_INFINITY : numberOf("kills", values.kills, 1, 100_000, true),
     killEveryMs: values["kills-only"] ? [20_000, 20_000] : KILL_EVERY_MS,
     killsOnly: values["kills-only"],
-    seed: wholeOf("seed", values.seed, 0, Number.MAX_SAFE_INTEGER),
-    drivers: wholeOf("drivers", values.drivers, 1, 1_000),
-    riders: wholeOf("riders", values.riders, 1, 1_000),
+    seed: numberOf("seed", values.seed, 0, Number.MAX_SAFE_INTEGER, true),
+    drivers: numberOf("drivers", values.drivers, 1, 1_000, true),
+    riders: numberOf("riders", values.riders, 1, 1_000, true),
     stateDir: values.state,
     reportFile: values.report ?? null,
   };
-}
-
-function readArgs(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS, strict: true }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function numberOf(name: string, text: string, from: number, to: number): number {
-  const value = text.trim() === "" ? Number.NaN : Number(text);
-  if (value >= from && value <= to) return value;
-  throw new UsageError(`--${name}: expected a number from ${from} to ${to}, got "${text}"`);
-}
-
-function wholeOf(name: string, text: string, from: number, to: number): number {
-  const value = numberOf(name, text, from, to);
-  if (Number.isInteger(value)) return value;
-  throw new UsageError(`--${name}: expected a whole number, got "${text}"`);
 }

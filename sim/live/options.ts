@@ -1,6 +1,6 @@
 /** The options of `npm start`: strict, and an error says which option and what it takes. */
 import { existsSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { numberOf, readArgs, UsageError } from "../arguments.ts";
 import { CITY_PLANS } from "../city/places.ts";
 
 export interface CityOptions {
@@ -22,8 +22,6 @@ export interface CityOptions {
   readonly resume: boolean;
   readonly port: number;
 }
-
-export class UsageError extends Error {}
 
 export const USAGE = `npm start -- [options]
 
@@ -60,7 +58,7 @@ const OPTIONS = {
 
 /** Null asks for the usage text. Throws UsageError. */
 export function parseCityOptions(args: readonly string[]): CityOptions | null {
-  const values = readArgs(args);
+  const values = readArgs(args, OPTIONS);
   if (values.help) return null;
   if (!Object.hasOwn(CITY_PLANS, values.city)) {
     throw new UsageError(`--city: expected one of ${Object.keys(CITY_PLANS).join(", ")}, got "${values.city}"`);
@@ -89,22 +87,6 @@ export function parseCityOptions(args: readonly string[]): CityOptions | null {
     resume: values.resume,
     port: numberOf("port", values.port, 0, 65_535, true),
   };
-}
-
-function readArgs(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS, strict: true }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function numberOf(name: string, text: string, from: number, to: number, whole = false): number {
-  const value = text.trim() === "" ? Number.NaN : Number(text);
-  if (value >= from && value <= to && (!whole || Number.isInteger(value))) return value;
-  throw new UsageError(
-    `--${name}: expected a ${whole ? "whole number" : "number"} from ${from} to ${to}, got "${text}"`,
-  );
 }
 
 function optional<T>(text: string | undefined, parse: (text: string) => T): T | null {

@@ -40,5 +40,5 @@ test("[S1] [S2] [L1] [L2] [L3] ten kills in a row leave nothing broken, lost, op
 test("a wrong option of chaos ends with code 2 and says which and what it takes", async () => {
   const chaos = startProgram("bin/chaos.ts", ["--kills", "few"]);
   expect(await chaos.ended).toBe(2);
-  expect(chaos.output()).toContain('--kills: expected a number from 1 to 100000, got "few"');
+  expect(chaos.output()).toContain('--kills: expected a whole number from 1 to 100000, got "few"');
 });

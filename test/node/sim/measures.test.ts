@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
+import { UsageError } from "../../../sim/arguments.ts";
 import { createCityClock, fixEveryMs, serverVars } from "../../../sim/live/city-clock.ts";
 import { createHistogram, createMeasures } from "../../../sim/live/measures.ts";
-import { parseCityOptions, UsageError } from "../../../sim/live/options.ts";
+import { parseCityOptions } from "../../../sim/live/options.ts";
 
 test("percentiles are within one per cent of the sorted truth", () => {
   const histogram = createHistogram();
