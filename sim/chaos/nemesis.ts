@@ -18,8 +18,13 @@ export interface Fault {
   readonly kind: "kill" | "cut" | "pause" | "evict";
   /** On the clock of the clients' log. */
   readonly at: number;
-  /** Connections cut, milliseconds paused; 1 for the others. */
+  /** Connections cut, milliseconds paused, 2 where the server was killed with its workerd; else 1. */
   readonly size: number;
+}
+
+export interface Restart {
+  readonly ms: number;
+  readonly whole: boolean;
 }
 
 export interface Victim {
@@ -36,6 +41,8 @@ const PAUSE_EVERY_MS: Range = [8_000, 20_000];
 const PAUSE_MS: Range = [500, 3_000];
 const EVICT_EVERY_MS: Range = [500, 2_500];
 const EVICTED = ["DispatchShard", "DispatchShard", "DriverLock"] as const;
+/** Kills that take the server process too, and not only its workerd. */
+const WHOLE_SHARE = 0.25;
 const LOOK_EVERY_MS = 20;
 /** A server that is not back by then never will be. */
 const BACK_WITHIN_MS = 60_000;
@@ -43,7 +50,7 @@ const BACK_WITHIN_MS = 60_000;
 export class Nemesis {
   readonly faults: Fault[] = [];
   /** How long workerd took to come back, one per kill. */
-  readonly restartsMs: number[] = [];
+  readonly restarts: Restart[] = [];
   readonly #victim: Victim;
   readonly #plan: NemesisPlan;
   readonly #random: Random;
@@ -81,14 +88,15 @@ export class Nemesis {
     const random = this.#random.fork("kill");
     while (this.count("kill") < this.#plan.kills && (await this.#wait(between(this.#plan.killEveryMs, random)))) {
       const pid = server.runtimePid();
-      process.kill(pid, "SIGKILL");
-      this.#note("kill", 1);
+      const whole = random.next() < WHOLE_SHARE;
+      server.kill(whole);
+      this.#note("kill", whole ? 2 : 1);
       const killedAt = performance.now();
       while (server.runtimePid() === pid) {
         if (performance.now() > killedAt + BACK_WITHIN_MS) throw new Error("workerd did not come back after a kill");
         await sleep(LOOK_EVERY_MS);
       }
-      this.restartsMs.push(performance.now() - killedAt);
+      this.restarts.push({ ms: performance.now() - killedAt, whole });
     }
     this.#ending.abort();
   }

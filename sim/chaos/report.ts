@@ -4,7 +4,7 @@ import type { Evidence, Violation } from "../live/check-history.ts";
 import type { HistoryRecord } from "../live/history-log.ts";
 import { HEALED_WITHIN_SECONDS, type Healing } from "./healing.ts";
 import type { LinearizabilityReport } from "./linearizability.ts";
-import type { Fault } from "./nemesis.ts";
+import type { Fault, Restart } from "./nemesis.ts";
 import type { ReturnTimes } from "./returns.ts";
 
 export interface ChaosReport {
@@ -18,10 +18,10 @@ export interface ChaosReport {
   readonly returns: ReturnTimes;
   /** Drivers whose app gave up, with its reason. */
   readonly driversGone: readonly string[];
-  /** Drivers who were not in the index at the end, and what they were last told. */
+  /** Where too few drivers were in the index at the end: those who were not, and what they were last told. */
   readonly driversMissing: readonly string[];
   /** From each kill until workerd ran again. */
-  readonly restartsMs: readonly number[];
+  readonly restarts: readonly Restart[];
   readonly healing: Healing;
   readonly linearizability: LinearizabilityReport;
   readonly violations: readonly Violation[];
@@ -29,6 +29,8 @@ export interface ChaosReport {
 
 interface FaultFigures {
   readonly kills: number;
+  /** Of them those that took the server process too. */
+  readonly wholeKills: number;
   readonly cuts: number;
   readonly connectionsCut: number;
   readonly pauses: number;
@@ -65,6 +67,7 @@ export function faultFigures(faults: readonly Fault[]): FaultFigures {
   const sizes = (kind: Fault["kind"]) => of(kind).reduce((sum, { size }) => sum + size, 0);
   return {
     kills: of("kill").length,
+    wholeKills: of("kill").filter(({ size }) => size > 1).length,
     cuts: of("cut").length,
     connectionsCut: sizes("cut"),
     pauses: of("pause").length,
@@ -121,12 +124,22 @@ function wordsOf(record: HistoryRecord): string {
   return `${record.who} ${record.op} ${about} ${"step" in record ? record.step : ""}`;
 }
 
+/** Why a run without a violation proves nothing all the same. */
+export function doubts({ driversGone, driversMissing, linearizability, happened: what }: ChaosReport): string[] {
+  return [
+    ...driversGone.map((who) => `gone: ${who}`),
+    ...driversMissing.map((who) => `not in the index at the end: ${who}`),
+    ...linearizability.undecided.map((name) => `not decided: ${name}`),
+    ...(what.byState.completed ? [] : ["not one ride was completed"]),
+  ];
+}
+
 export function chaosLines(report: ChaosReport): string[] {
   const { faults, happened: what, interrupted: cut, linearizability: order, healing } = report;
   const states = Object.entries(what.byState).sort(([a], [b]) => (a < b ? -1 : 1));
   return [
     `chaos, seed ${report.seed}: ${report.drivers} drivers, ${report.riders} riders at a time, ${report.seconds.toFixed(0)} s`,
-    `faults      ${faults.kills} kills of workerd, ${faults.cuts} cuts of ${faults.connectionsCut} connections, ` +
+    `faults      ${faults.kills} kills of workerd, ${faults.wholeKills} of them with its server process, ${faults.cuts} cuts of ${faults.connectionsCut} connections, ` +
       `${faults.pauses} pauses of ${faults.pausedSeconds.toFixed(1)} s in all, ${faults.evicted} objects ended`,
     `rides       ${what.rides} in ${what.shards} shards: ${states.map(([state, count]) => `${count} ${state}`).join(", ")}; ` +
       `given back or taken away ${what.redispatched} times`,
@@ -134,15 +147,14 @@ export function chaosLines(report: ChaosReport): string[] {
       `accepts ${what.won} won, ${what.lost} lost, ${what.unknown} never answered; ${what.reconnects} reconnects`,
     `under way at a kill: ${cut.requests} requests, ${cut.accepts} accepts, ${cut.steps} steps, ${cut.cancels} cancels; ` +
       `${cut.answered} of them answered in the end`,
-    `workerd back after a kill: ${spread(report.restartsMs)}`,
+    `workerd back after a kill: ${spread(report.restarts.filter(({ whole }) => !whole).map(({ ms }) => ms))}; ` +
+      `with its server process: ${spread(report.restarts.filter(({ whole }) => whole).map(({ ms }) => ms))}`,
     `drivers back in the index after a kill, 99 % of them: ${returnWords(report.returns)}`,
     `healed      rides over after ${seconds(healing.ridesOver)}, locks free after ${seconds(healing.locksFree)}, ` +
       `events in D1 after ${seconds(healing.eventsKept)} (bound ${HEALED_WITHIN_SECONDS} s)`,
     `checked     ${what.rides} rides and ${what.events} events in D1 against clients and shards; an order for ` +
       `${order.operations} operations (${order.unknown} of unknown outcome) on ${order.rides} rides and ${order.drivers} drivers`,
-    ...report.driversGone.map((who) => `gone: ${who}`),
-    ...report.driversMissing.map((who) => `not in the index at the end: ${who}`),
-    ...order.undecided.map((name) => `not decided: ${name}`),
+    ...doubts(report),
     report.violations.length === 0 ? "violations: 0" : `BROKEN: ${report.violations.length} violations`,
     ...report.violations
       .slice(0, VIOLATIONS_SHOWN)

@@ -110,15 +110,14 @@ class ChaosRun {
     try {
       this.#hooks.onStage?.("drivers come online");
       this.#city.openDrivers();
-      await this.#untilDriversAreBack();
+      if (!(await this.#driversAreBack())) throw new Error(`no drivers came online; see ${this.#stateDir}/server.log`);
       this.#hooks.onStage?.("riders ask, and everything goes wrong");
       void this.#city.openDemand();
       await this.#nemesis.run(this.#hooks.signal);
       this.#city.closeDemand();
       this.#hooks.onStage?.("no more faults and no new requests; waiting for everything to heal");
       const { healing, violations } = await watchHealing(this.#stateDir);
-      await this.#untilDriversAreBack();
-      const missing = this.#returns.missing();
+      const missing = (await this.#driversAreBack()) ? [] : this.#returns.missing();
       const ranSeconds = (performance.now() - startedAt) / 1_000;
       const evidence = await this.#evidence();
       this.#hooks.onStage?.("checking clients' logs, D1 and the objects against each other");
@@ -132,7 +131,7 @@ class ChaosRun {
         happened: happened(evidence, this.#measures.counters.reconnects, this.#acrossBorders),
         interrupted: interrupted(evidence.records, this.#nemesis.faults),
         returns: this.#returns.soFar(),
-        restartsMs: this.#nemesis.restartsMs,
+        restarts: this.#nemesis.restarts,
         driversGone: this.#gone,
         driversMissing: missing,
         healing,
@@ -159,11 +158,12 @@ class ChaosRun {
     return gatherEvidence(this.#server, this.#logFile, true);
   }
 
-  async #untilDriversAreBack(): Promise<void> {
+  async #driversAreBack(): Promise<boolean> {
     const giveUpAt = performance.now() + ONLINE_WITHIN_MS;
     while (!this.#returns.areBack() && performance.now() < giveUpAt && !this.#hooks.signal.aborted) {
       await new Promise((done) => setTimeout(done, LOOK_EVERY_MS));
     }
+    return this.#returns.areBack();
   }
 
   readonly #hear: NonNullable<DriverSetting["onHeard"]> = (driverId, event, position) => {

@@ -13,6 +13,8 @@ export interface ServerProcess {
   query<Row>(sql: string, ...values: (string | number)[]): Promise<Row[]>;
   /** Ends one Durable Object through Miniflare's own handle; the Worker has no door for it. */
   evict(className: string, objectId: string, webSockets: "close" | "hibernate"): void;
+  /** `kill -9` of workerd alone, which its server starts again, or of the whole group, which this process does. */
+  kill(whole: boolean): void;
   stop(): Promise<void>;
 }
 
@@ -119,6 +121,11 @@ class Supervisor implements ServerProcess {
     this.#tell({ type: "evict", className, objectId, webSockets });
   }
 
+  kill(whole: boolean): void {
+    if (whole && this.#child) killGroup(this.#child);
+    else process.kill(this.#runtimePid, "SIGKILL");
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     const child = this.#child;
@@ -166,7 +173,8 @@ class Supervisor implements ServerProcess {
   }
 
   #tell(message: ToServer): void {
-    if (this.#child?.connected) this.#child.send(message);
+    // Whom this finds dying is started again, and asked again by whoever waits for an answer.
+    if (this.#child?.connected) this.#child.send(message, () => {});
   }
 
   /** Null when the server died before it answered. */

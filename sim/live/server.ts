@@ -3,16 +3,18 @@
  * in one folder. Told what to do by its parent (server-process.ts) and gone when the parent is gone.
  */
 import { subscribe } from "node:diagnostics_channel";
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import type { FromServer, ServerSetting, ToServer } from "./server-messages.ts";
 
 const MIGRATIONS = join(import.meta.dirname, "..", "..", "migrations");
 const CRON = "* * * * *";
 const CRON_EVERY_MS = 60_000;
-const LOCK = "lock";
+const LOCK = "lock.sqlite";
 
+let stateLock: DatabaseSync | null = null;
 let runtimePid = 0;
 // Miniflare starts workerd itself and does not say which process that is.
 subscribe("child_process", (message) => {
@@ -23,28 +25,22 @@ subscribe("child_process", (message) => {
   });
 });
 
-/** Two runtimes on one folder would be two live copies of every object, without any error. */
+/**
+ * Two runtimes on one folder would be two live copies of every object, without any error. The lock is the operating
+ * system's, held by an open database: it ends with this process however that dies, and no number of a dead process, which
+ * may be another's by now, is left to be believed.
+ */
 function lockState(stateDir: string, fresh: boolean): string | null {
   mkdirSync(stateDir, { recursive: true });
-  const file = join(stateDir, LOCK);
+  stateLock = new DatabaseSync(join(stateDir, LOCK));
   try {
-    const pid = Number(readFileSync(file, "utf8"));
-    if (pid > 0 && pid !== process.pid && isAlive(pid)) return `${stateDir} is in use by process ${pid}`;
-  } catch {
-    // No lock: nobody is here.
+    stateLock.exec("BEGIN EXCLUSIVE");
+  } catch (error) {
+    return `${stateDir} is in use by another server: ${error instanceof Error ? error.message : String(error)}`;
   }
-  if (fresh) for (const name of readdirSync(stateDir)) rmSync(join(stateDir, name), { recursive: true, force: true });
-  writeFileSync(file, String(process.pid));
+  const old = fresh ? readdirSync(stateDir).filter((name) => !name.startsWith(LOCK)) : [];
+  for (const name of old) rmSync(join(stateDir, name), { recursive: true, force: true });
   return null;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function modulesIn(workerDir: string) {

@@ -72,7 +72,7 @@ test("a rider who cancels takes the offer off the driver's screen", async () => 
 
 test("a second server on the same state is refused", async () => {
   const second = { workerDir: join(folder, "worker"), stateDir: join(folder, "state"), fresh: true, port: 0, vars: {} };
-  await expect(startServer(second)).rejects.toThrow("is in use by process");
+  await expect(startServer(second)).rejects.toThrow("is in use by another server");
 });
 
 test("a place that is none is refused with words", async () => {
