@@ -102,10 +102,8 @@ export class ScriptedDriver implements SocketPeer {
         const { verdict } = notice;
         if (verdict.outcome === "pending") return;
         this.#deeds.delete(notice.cid);
+        // A refusal may be older than what he has heard since: how his ride stands is told him, or by a welcome.
         if (verdict.outcome === "done") this.#takes(notice.step === "cancel" ? null : verdict.ride, notice.offerId);
-        else if (this.#ride?.offerId === notice.offerId) {
-          this.#takes(verdict.state === undefined ? null : { ...this.#ride, state: verdict.state }, notice.offerId);
-        }
         return;
       }
       case "trip.changed":
@@ -206,6 +204,7 @@ export class ScriptedDriver implements SocketPeer {
     this.#sendFix();
     if (holding.kind === "offer") this.#offered({ type: "offer", ...holding.offer });
     if (holding.kind === "ride") this.#takes(holding.ride);
+    else this.#ride = null;
     for (const { deed } of this.#deeds.values()) this.#say(deed);
   }
 

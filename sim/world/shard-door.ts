@@ -37,7 +37,8 @@ export class ShardDoor {
     network.call("attach", ATTACH, callee, alive, (attached) => {
       if (attached === null) return this.#turnAway(socket, "turned away");
       if (attached.outcome === "replayed") return this.#turnAway(socket, "refused");
-      const welcome = (holding: Holding) => host.enter(() => this.#welcome(socket, attached, available, holding));
+      const welcome = (holding: Holding | null) =>
+        host.enter(() => this.#welcome(socket, attached, available, holding));
       const { holder, epoch } = attached;
       if (holder === null) return welcome(NOTHING);
       const viewed: Command = {
@@ -49,9 +50,7 @@ export class ShardDoor {
       if (holder.shard === host.name) {
         host.enter(() => this.#welcome(socket, attached, available, holdingOf(host.submit(viewed))));
       } else {
-        network.call("view", VIEW, host.world.shard(holder.shard).ask(viewed, holdingOf), alive, (holding) => {
-          welcome(holding ?? NOTHING);
-        });
+        network.call("view", VIEW, host.world.shard(holder.shard).ask(viewed, holdingOf), alive, welcome);
       }
     });
   }
@@ -85,12 +84,14 @@ export class ShardDoor {
     this.#host.submit({ type: "driver.detached", driverId, epoch });
   }
 
-  #welcome(socket: Socket, { epoch, previous, stats }: Attached, available: boolean, holding: Holding): void {
+  /** `holding` is null when the shard that knows did not answer: it is not to be guessed. */
+  #welcome(socket: Socket, { epoch, previous, stats }: Attached, available: boolean, holding: Holding | null): void {
     const host = this.#host;
     const { network } = host.world;
     const { driverId, ticket } = socket;
     const { profile } = ticket;
-    if (!socket.serverOpen) {
+    if (holding === null || !socket.serverOpen) {
+      this.#turnAway(socket, "turned away");
       const callee = host.world.lock(driverId).call({ type: "detach", shard: host.name, epoch });
       return network.call("detach", VIEW, callee, host.alive(), () => {});
     }

@@ -123,8 +123,9 @@ export function tellDriver(turn: Turn, driverId: DriverId, epoch: number, notice
   const session = turn.shard.supply.current(driverId, epoch);
   if (session === null) return false;
   if (notice.type === "offer") {
-    // Said before and late: he has accepted it since.
-    if (session.held?.kind === "engaged" && session.held.offerId === notice.offerId) return true;
+    // Said before and late: he has accepted it since. Or the word that his ride is over did not reach him: his next fix
+    // finds that out (T8), and a ride forgotten for a new offer would stay on his screen for ever.
+    if (session.held?.kind === "engaged") return session.held.offerId === notice.offerId;
     session.held = { offerId: notice.offerId, kind: "offered" };
     watchHeld(turn, session, notice.ttlMs);
   } else if (notice.type === "offer.closed") {

@@ -49,9 +49,8 @@ export interface Pursuit {
 export interface Track {
   fix: Fix;
   nearestMeters: number;
-  /** When he was last heard of and when he last came nearer. */
-  heardAt: EpochMs;
-  nearerAt: EpochMs;
+  /** When he was last seen to do what he should: come nearer, or wait at the pickup. */
+  progressAt: EpochMs;
 }
 
 export class ShardState {

@@ -1,21 +1,15 @@
 /** Where the driver of an assigned ride is: shown to the rider, and watched for standing still. Soft state. */
 import type { DriverId, Fix } from "../domain/driver.ts";
 import { isEngaged, type OfferId } from "../domain/ride.ts";
-import type { EpochMs } from "../domain/time.ts";
 import { haversineMeters } from "../spatial/distance.ts";
 import type { CommandOf } from "./commands.ts";
 import { noteAddress } from "./offer.ts";
-import type { Track, Turn } from "./shard-state.ts";
+import type { Turn } from "./shard-state.ts";
 import { driverPosition, driverRide } from "./views.ts";
 
 /** This much nearer to the pickup counts as coming nearer; within `AT_PICKUP_METERS` nobody need move. */
 const NEARER_METERS = 50;
 const AT_PICKUP_METERS = 200;
-
-/** When the driver was last seen to do what he should: come nearer, or wait at the pickup. */
-export function lastProgressAt({ heardAt, nearerAt, nearestMeters }: Track): EpochMs {
-  return nearestMeters <= AT_PICKUP_METERS ? heardAt : Math.min(heardAt, nearerAt);
-}
 
 /** Where the driver of a ride of this shard is. False when the offer holds no ride here. */
 export function trackRide(turn: Turn, offerId: OfferId, driverId: DriverId, fix: Fix): boolean {
@@ -28,9 +22,9 @@ export function trackRide(turn: Turn, offerId: OfferId, driverId: DriverId, fix:
   const nearer = known === undefined || meters < known.nearestMeters - NEARER_METERS;
   const track = {
     fix,
-    heardAt: now,
     nearestMeters: nearer ? meters : known.nearestMeters,
-    nearerAt: nearer ? now : known.nearerAt,
+    // Where he is now, not where he once was: who has been at the pickup and drives away is not waiting there.
+    progressAt: nearer || meters <= AT_PICKUP_METERS ? now : known.progressAt,
   };
   shard.tracks.set(ride.id, track);
   effects.push({ type: "publish.position", rideId: ride.id, position: driverPosition(track, now) });

@@ -7,7 +7,6 @@ import type { CommandOf } from "./commands.ts";
 import { LIMITS } from "./limits.ts";
 import { noteAddress, say } from "./offer.ts";
 import type { Turn } from "./shard-state.ts";
-import { lastProgressAt } from "./tracking.ts";
 import { driverRide } from "./views.ts";
 
 export function stepTrip(turn: Turn, { offerId, driverId, step, from }: CommandOf<"trip.stepped">): void {
@@ -103,9 +102,8 @@ export function pickupWatched(turn: Turn, rideId: RideId): void {
   const { shard, now } = turn;
   const ride = shard.rides.get(rideId);
   if (ride?.state !== "assigned") return;
-  const track = shard.tracks.get(rideId);
   const { pickupWatchMs } = shard.setting.market.dispatch;
-  const progressAt = track === undefined ? ride.assignedAt : lastProgressAt(track);
+  const progressAt = shard.tracks.get(rideId)?.progressAt ?? ride.assignedAt;
   const goodUntil = Math.min(progressAt + pickupWatchMs, ride.assignedAt + LIMITS.pickupMs);
   if (goodUntil > now) {
     shard.timers.set("ride.pickup_watch", rideId, goodUntil);

@@ -75,6 +75,18 @@ describe("the simulation found that", () => {
     expect(kit.shard.supply.sessions.get(driverId("ann"))?.held?.kind).toBe("engaged");
   });
 
+  test("[O16] a driver whose ride ended unheard is told so before he is asked about another", () => {
+    const kit = new ShardKit();
+    kit.assigned("ann");
+    const offerId = `${ELSEWHERE.slice(5)}.00000000000000000000000001#1` as ReturnType<typeof kit.offerTo>["id"];
+    const rideId = offerId.slice(0, -2) as ReturnType<typeof kit.ride>["id"];
+    const card = { ...toldTo(kit.effects, "ann").find((notice) => notice.type === "offer")!, offerId, rideId };
+    const asked = kit.say({ type: "driver.told", driverId: driverId("ann"), epoch: 1, notice: card });
+    expect(answerIn(asked, "pushed").outcome).toBe("no_socket");
+    expect(toldTo(asked, "ann")).toEqual([]);
+    expect(kit.shard.supply.sessions.get(driverId("ann"))?.held?.kind).toBe("engaged");
+  });
+
   test("[L5] an attach that was lost on the way does not take the place of the one that came after it", () => {
     const attach = (ticketId: string, ticketExpiresAt: number) =>
       ({ type: "attach", shard: HERE, ticketId, ticketExpiresAt }) as const;

@@ -156,6 +156,15 @@ describe("the watch over a driver on his way", () => {
     expect(waiting.ride().state).toBe("assigned");
   });
 
+  test("[T5] takes it from one who was at the pickup and has driven away, five minutes after he was last there", () => {
+    const kit = tripAfter();
+    drive(kit, 600, () => 150);
+    const lastThereAt = kit.now - 20_000;
+    drive(kit, 600, (s) => 250 + s);
+    expect(kit.ride().state).toBe("matching");
+    expect(kit.now - lastThereAt).toBe(300_000);
+  });
+
   test("[T5] takes it even from one who waits at the pickup, if he never says that he has arrived", () => {
     const kit = tripAfter();
     drive(kit, LIMITS.pickupMs / 1_000, () => 150);
