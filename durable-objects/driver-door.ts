@@ -1,4 +1,6 @@
 /** A driver's frames become commands, and the verdict of whichever shard has his ride comes back to his socket. */
+
+import { callOrNull } from "../src/calls/call-object.ts";
 import type { DriverId } from "../src/domain/driver.ts";
 import type { Holding, TripVerdict, Verdict } from "../src/domain/notice.ts";
 import type { ShardName } from "../src/domain/place.ts";
@@ -15,7 +17,6 @@ import {
 import { readSession } from "../src/protocol/internal-headers.ts";
 import type { DispatchShardApi } from "../src/protocol/peer.ts";
 import type { ShardRuntime } from "../src/shard/shard-runtime.ts";
-import { callObject } from "./ports/call.ts";
 import { type Attachment, attach, attachmentOf, close, type DriverSockets, send } from "./ports/driver-sockets.ts";
 
 const HELLO_WITHIN_MS = 5_000;
@@ -140,7 +141,7 @@ export class DriverDoor {
         : { type: "verdict", verdict: { outcome: "lost", reason: "unknown" } };
     }
     if (shard === this.#shard) return this.#decideHere(says, deed);
-    return callObject(async (): Promise<Answer> => {
+    return callOrNull(async (): Promise<Answer> => {
       const stub = this.#stub(shard);
       if (deed.type === "trip") return stub.stepTrip({ ...says, step: deed.step });
       return deed.type === "offer.accept" ? stub.acceptOffer(says) : stub.declineOffer(says);
@@ -158,7 +159,7 @@ export class DriverDoor {
     if (!this.#runtime.hasRoomForDrivers) return this.#turnAway(socket);
     attach(socket, { phase: "attaching", driverId });
     const call = { driverId, shard: this.#shard, ticketId, ticketExpiresAt };
-    const attached = await callObject(async () => this.#lock(driverId).attach(call), ATTACH);
+    const attached = await callOrNull(async () => this.#lock(driverId).attach(call), ATTACH);
     if (attached === null) return this.#turnAway(socket);
     if (attached.outcome === "replayed") return close(socket, CLOSE.ticketRefused, "this ticket was used before");
     const { epoch, holder, previous, stats } = attached;
@@ -175,7 +176,7 @@ export class DriverDoor {
     this.#sockets.bind(driverId, epoch, socket);
     this.#runtime.submit({ type: "driver.attached", driverId, epoch, profile, stats, available, holding });
     if (previous !== null && previous.shard !== this.#shard) {
-      await callObject(
+      await callOrNull(
         async () => this.#stub(previous.shard).supersedeSession({ driverId, epoch: previous.epoch }),
         VIEW,
       );
@@ -187,13 +188,13 @@ export class DriverDoor {
     const answer =
       shard === this.#shard
         ? this.#runtime.submit({ type: "offer.viewed", ...says })
-        : await callObject(async (): Promise<Answer> => this.#stub(shard).viewHolding(says), VIEW);
+        : await callOrNull(async (): Promise<Answer> => this.#stub(shard).viewHolding(says), VIEW);
     return answer?.type === "holding" ? answer.holding : null;
   }
 
   /** The lock takes this socket for the driver's newest, and nobody is at it. */
   async #withdraw(driverId: DriverId, epoch: number): Promise<void> {
-    await callObject(async () => this.#lock(driverId).detach({ shard: this.#shard, epoch }), VIEW);
+    await callOrNull(async () => this.#lock(driverId).detach({ shard: this.#shard, epoch }), VIEW);
   }
 
   #turnAway(socket: WebSocket): void {

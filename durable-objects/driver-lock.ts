@@ -1,5 +1,6 @@
 /** One driver's lock: a platform event comes in, a lock command goes out. What it decides is in src/matching. */
 import { DurableObject } from "cloudflare:workers";
+import { callOrNull } from "../src/calls/call-object.ts";
 import type { OfferId } from "../src/domain/ride.ts";
 import { configOf, type Env, shardServing } from "../src/env.ts";
 import {
@@ -11,7 +12,6 @@ import {
 } from "../src/matching/driver-lock.ts";
 import { logError } from "../src/observe/log.ts";
 import type { AttachAnswer, DriverLockApi, ReserveAnswer } from "../src/protocol/peer.ts";
-import { callObject } from "./ports/call.ts";
 
 const QUESTION = { deadlineMs: 2_000, attempts: 2 };
 
@@ -71,7 +71,7 @@ export class DriverLock extends DurableObject<Env> implements DriverLockApi {
     // An id that no shard serves is an offer that no shard remembers.
     if (shard === null) return "dead";
     const stub = () => this.env.DISPATCH_SHARD.getByName(shard);
-    const verdict = await callObject(async (): Promise<"hold" | "dead"> => stub().verdictOn(offerId), QUESTION);
+    const verdict = await callOrNull(async (): Promise<"hold" | "dead"> => stub().verdictOn(offerId), QUESTION);
     if (verdict === null) logError("lock: the shard did not answer", "no verdict", { shard });
     return verdict;
   }

@@ -28,6 +28,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   "src/matching": { imports: ["src/domain", "src/spatial", "src/ranking:type"], packages: [] },
   "src/ranking": { imports: ["src/domain", "src/spatial"], packages: [] },
   "src/routing": { imports: ["src/domain", "src/spatial"], packages: [] },
+  "src/calls": { imports: ["src/domain"], packages: [] },
   "src/outbox": { imports: ["src/domain"], packages: [] },
   "src/shard": { imports: ["src/domain", "src/matching", "src/ranking", "src/outbox"], packages: [] },
   "src/observe": { imports: ["src/domain"], packages: [] },
@@ -39,6 +40,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   "src/edge": {
     imports: [
       "src/domain",
+      "src/calls",
       "src/matching:type",
       "src/protocol",
       "src/routing",
@@ -54,6 +56,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   "durable-objects/ports": {
     imports: [
       "src/domain",
+      "src/calls",
       "src/matching:type",
       "src/protocol",
       "src/ranking",
@@ -68,6 +71,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   "durable-objects": {
     imports: [
       "src/domain",
+      "src/calls",
       "src/spatial",
       "src/matching:type",
       "src/ranking",
@@ -85,6 +89,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   "durable-objects/driver-lock.ts": {
     imports: [
       "src/domain",
+      "src/calls",
       "src/matching",
       "src/protocol:type",
       "src/routing",

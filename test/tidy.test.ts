@@ -104,7 +104,7 @@ describe("the checks see", () => {
     ["src/matching/a.ts", 'import type { Ranked } from "../ranking/ranked.ts";'],
     ["src/matching/a.ts", 'import { x } from "./b.ts";'],
     ["durable-objects/driver-lock.ts", 'import { applyToLock } from "../src/matching/driver-lock.ts";'],
-    ["durable-objects/a.ts", 'import { callObject } from "./ports/call.ts";'],
+    ["durable-objects/a.ts", 'import { send } from "./ports/driver-sockets.ts";'],
     ["sim/world/a.ts", 'import { createRandom } from "../random.ts";'],
     ["bin/a.ts", 'import { readFile } from "node:fs/promises";'],
   ])("no fault in %s with %s", (path, text) => {

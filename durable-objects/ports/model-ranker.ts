@@ -5,6 +5,7 @@
 import builtinGolden from "../../models/accept/v1/golden.json";
 import builtinManifest from "../../models/accept/v1/manifest.json";
 import builtinModel from "../../models/accept/v1/model.onnx";
+import { DeadlinePassed, withDeadline } from "../../src/calls/call-object.ts";
 import type { Candidate } from "../../src/domain/driver.ts";
 import { parseGolden, parseManifest } from "../../src/protocol/artefact.ts";
 import type { GoldenRows, ModelManifest } from "../../src/ranking/artefact.ts";
@@ -65,11 +66,13 @@ export class ModelRanker {
     const model = this.#model();
     if (typeof model === "string") return rankByPickupTime(candidates, context, model);
     try {
-      const answer = await within(deadlineMs, model.predict(featureMatrix(candidates, context), candidates.length));
-      if (answer === null) return rankByPickupTime(candidates, context, "deadline");
+      const answer = await withDeadline(
+        model.predict(featureMatrix(candidates, context), candidates.length),
+        deadlineMs,
+      );
       return rankByAcceptance(candidates, context, answer, model.version);
-    } catch {
-      return rankByPickupTime(candidates, context, "error");
+    } catch (error) {
+      return rankByPickupTime(candidates, context, error instanceof DeadlinePassed ? "deadline" : "error");
     }
   }
 
@@ -145,17 +148,4 @@ async function fetchArtefact(bucket: R2Bucket, digest: string): Promise<Artefact
   if (artefact.manifest === null || artefact.golden === null) throw new Error("manifest or golden rows are malformed");
   if (artefact.manifest.sha256 !== digest) throw new Error("the manifest is another model's");
   return { bytes: artefact.bytes, manifest: artefact.manifest, golden: artefact.golden };
-}
-
-/** Null when it takes longer. The work goes on, its answer is dropped. */
-async function within<T>(deadlineMs: number, work: Promise<T>): Promise<T | null> {
-  let timer: number | null = null;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), deadlineMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

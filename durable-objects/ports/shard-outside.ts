@@ -1,5 +1,6 @@
 /** What a shard says to the world, and how the world's answers come back: locks, neighbours, sockets, streams, queue. */
 import { ulid } from "ulidx";
+import { callOrNull } from "../../src/calls/call-object.ts";
 import { assertNever } from "../../src/domain/assert.ts";
 import type { Candidate, DriverId } from "../../src/domain/driver.ts";
 import type { RideEvent } from "../../src/domain/event.ts";
@@ -13,7 +14,6 @@ import { CLOSE } from "../../src/protocol/driver.ts";
 import { mintTicket } from "../../src/protocol/ticket.ts";
 import { shardAt, shardsAround } from "../../src/routing/shard-map.ts";
 import type { ShardOutside } from "../../src/shard/ports.ts";
-import { callObject } from "./call.ts";
 import type { DriverSockets } from "./driver-sockets.ts";
 import type { ModelRanker } from "./model-ranker.ts";
 import { positionText, type RiderStreams, rideEventText } from "./rider-streams.ts";
@@ -117,7 +117,7 @@ export class ObjectOutside implements ShardOutside {
 
   sendEvents(events: readonly RideEvent[], done: (sent: boolean) => void): void {
     this.#run(
-      callObject(async () => {
+      callOrNull(async () => {
         await this.#env.RIDE_EVENTS.sendBatch(events.map((body) => ({ body, contentType: "json" })));
         return true;
       }, SEND).then((sent) => done(sent === true)),
@@ -160,7 +160,7 @@ export class ObjectOutside implements ShardOutside {
   async #findNeighbours({ rideId, searchId, query }: Say<"find.neighbours">, submit: Submit): Promise<void> {
     const shards = shardsAround(this.#shard, query.pickup, query.radiusMeters, this.#config.shardBits);
     const answers = await Promise.all(
-      shards.map((name) => callObject(async (): Promise<Candidate[]> => this.shardStub(name).nearby(query), NEARBY)),
+      shards.map((name) => callOrNull(async (): Promise<Candidate[]> => this.shardStub(name).nearby(query), NEARBY)),
     );
     const candidates = answers.flatMap((found) => found ?? []);
     submit({ type: "neighbours.found", rideId, searchId, candidates });
@@ -168,13 +168,13 @@ export class ObjectOutside implements ShardOutside {
 
   async #reserve({ offerId, seq, driverId }: Say<"reserve">, submit: Submit): Promise<void> {
     const call = { driverId, offerId, seq, shard: this.#shard };
-    const answer = await callObject(async () => this.lockStub(driverId).reserve(call), RESERVE);
+    const answer = await callOrNull(async () => this.lockStub(driverId).reserve(call), RESERVE);
     submit({ type: "reserve.answered", offerId, ...(answer ?? { outcome: "unanswered" }) });
   }
 
   async #release({ offerId, seq, driverId, outcome }: Say<"release">, submit: Submit): Promise<void> {
     const call = { driverId, offerId, seq, shard: this.#shard, outcome };
-    const done = await callObject(async () => {
+    const done = await callOrNull(async () => {
       await this.lockStub(driverId).release(call);
       return true;
     }, RELEASE);
@@ -195,7 +195,7 @@ export class ObjectOutside implements ShardOutside {
 
   async #push({ driverId, to, offerId, notice }: Say<"push">, submit: Submit): Promise<void> {
     const call = { driverId, epoch: to.epoch, notice };
-    const outcome = await callObject(async () => this.shardStub(to.shard).pushNotice(call), PUSH);
+    const outcome = await callOrNull(async () => this.shardStub(to.shard).pushNotice(call), PUSH);
     submit({ type: "push.answered", offerId, outcome: outcome ?? "no_socket" });
   }
 
@@ -212,19 +212,19 @@ export class ObjectOutside implements ShardOutside {
   }
 
   async #detach(driverId: DriverId, epoch: number): Promise<void> {
-    await callObject(async () => this.lockStub(driverId).detach({ shard: this.#shard, epoch }), HINT);
+    await callOrNull(async () => this.lockStub(driverId).detach({ shard: this.#shard, epoch }), HINT);
   }
 
   async #abandon({ offerId, driverId, from }: FromDriver): Promise<void> {
     const shard = shardServing(this.#config, offerId);
     if (shard !== null)
-      await callObject(async () => this.shardStub(shard).abandonOffer({ offerId, driverId, from }), HINT);
+      await callOrNull(async () => this.shardStub(shard).abandonOffer({ offerId, driverId, from }), HINT);
   }
 
   async #track({ offerId, driverId, fix, from }: Say<"track">, submit: Submit): Promise<void> {
     const shard = shardServing(this.#config, offerId);
     if (shard === null) return;
-    const answer = await callObject(
+    const answer = await callOrNull(
       async () => this.shardStub(shard).trackDriver({ offerId, driverId, fix, from }),
       HINT,
     );

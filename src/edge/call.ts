@@ -1,58 +1,55 @@
-/**
- * The calling rule of the Worker. Every call is idempotent (protocol/peer.ts), so one that broke is said once more over
- * a new stub: an old stub stays broken after its object was reset. An overloaded object is left alone.
- */
+/** Calls of the Worker to objects: what is not answered becomes a refusal that says when to come back. */
+import { callObject, type Reply } from "../calls/call-object.ts";
+import { CircuitBreakers } from "../calls/circuit-breakers.ts";
+import type { ShardName } from "../domain/place.ts";
+import type { Env } from "../env.ts";
 import { logError } from "../observe/log.ts";
 import { Refusal } from "./problem.ts";
 
-const ATTEMPTS = 2;
-const DEADLINE_MS = 3_000;
-const RETRY_JITTER_MS = 100;
+const LIMITS = { deadlineMs: 3_000, attempts: 2, repeatSilence: false };
 /** Spread, so that everyone who was refused together does not come back together. */
 const RETRY_AFTER_MS = { minimum: 1_000, spread: 2_000 };
 
-class DeadlinePassed extends Error {}
+/** Of this isolate. */
+const circuits = new CircuitBreakers();
 
-/** The answer of `call` on a fresh stub. Refuses with 503 and a hint when there is none within the deadline. */
-export async function callObject<Stub, Answer>(
-  connect: () => Stub,
-  call: (stub: Stub) => Promise<Answer>,
-  deadlineMs: number = DEADLINE_MS,
+type ShardStub = ReturnType<Env["DISPATCH_SHARD"]["getByName"]>;
+
+/** The answer of an object. Refuses with 503 and a hint when there is none. */
+export async function callOrRefuse<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+  return answerOf(await callObject(call, LIMITS));
+}
+
+/** The same for a shard, which is left alone for a moment when it has failed too often. */
+export async function callShard<Answer>(
+  env: Env,
+  shard: ShardName,
+  call: (stub: ShardStub) => Promise<Answer>,
+  /** `always` is said to an ill shard too: nobody is kept from ending what he has begun. */
+  when: "if_well" | "always" = "if_well",
 ): Promise<Answer> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await withDeadline(call(connect()), deadlineMs);
-    } catch (error) {
-      if (isOverloaded(error)) throw new Refusal("overloaded", { retryAfterMs: retryAfterMs() });
-      if (attempt < ATTEMPTS && !(error instanceof DeadlinePassed)) {
-        await new Promise((resolve) => setTimeout(resolve, Math.random() * RETRY_JITTER_MS));
-        continue;
-      }
-      logError("object call failed", error);
-      throw new Refusal("unavailable", {
-        detail: "It may have happened or not. Say it again with the same key; it will not happen twice.",
-        retryAfterMs: retryAfterMs(),
-      });
-    }
-  }
+  const saidAt = Date.now();
+  if (!circuits.admits(shard, saidAt) && when === "if_well") throw overloaded();
+  const reply = await callObject(() => call(env.DISPATCH_SHARD.getByName(shard)), LIMITS);
+  if (reply.outcome === "answered") circuits.answered(shard, saidAt);
+  else circuits.failed(shard, saidAt, Date.now());
+  return answerOf(reply);
 }
 
 export function retryAfterMs(): number {
   return Math.round(RETRY_AFTER_MS.minimum + Math.random() * RETRY_AFTER_MS.spread);
 }
 
-export async function withDeadline<T>(answer: Promise<T>, deadlineMs: number): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new DeadlinePassed(`no answer within ${deadlineMs} ms`)), deadlineMs);
+function answerOf<Answer>(reply: Reply<Answer>): Answer {
+  if (reply.outcome === "answered") return reply.answer;
+  if (reply.outcome === "overloaded") throw overloaded();
+  logError("object call failed", reply.error);
+  throw new Refusal("unavailable", {
+    detail: "It may have happened or not. Say it again with the same key; it will not happen twice.",
+    retryAfterMs: retryAfterMs(),
   });
-  try {
-    return await Promise.race([answer, deadline]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
-function isOverloaded(error: unknown): boolean {
-  return typeof error === "object" && error !== null && "overloaded" in error && error.overloaded === true;
+function overloaded(): Refusal {
+  return new Refusal("overloaded", { retryAfterMs: retryAfterMs() });
 }

@@ -7,7 +7,7 @@ import { sessionHeader } from "../protocol/internal-headers.ts";
 import { TicketBody, TicketRequestBody } from "../protocol/rider.ts";
 import { mintTicket, readTicket, TICKET_TTL_MS } from "../protocol/ticket.ts";
 import { callerAs, requires } from "./auth.ts";
-import { callObject, retryAfterMs } from "./call.ts";
+import { callShard, retryAfterMs } from "./call.ts";
 import { BEARER, bodyOf, jsonOf, newRoutes, refusals } from "./context.ts";
 import { Refusal } from "./problem.ts";
 import { shardServingPlace } from "./shards.ts";
@@ -58,16 +58,14 @@ export function driverSocketRoutes(config: Config) {
       if (!reading.ok)
         throw new Refusal("ticket-refused", { detail: `the ticket is ${reading.reason}; get a new one` });
       const { driverId, shard, profile, ticketId, expiresAt } = reading.ticket;
-      const answer = await callObject(
-        () => c.env.DISPATCH_SHARD.getByName(shard),
-        (stub) =>
-          stub.fetch("https://shard/socket", {
-            headers: {
-              upgrade: "websocket",
-              "sec-websocket-protocol": SUBPROTOCOL,
-              ...sessionHeader({ driverId, profile, ticketId, ticketExpiresAt: expiresAt }),
-            },
-          }),
+      const answer = await callShard(c.env, shard, (stub) =>
+        stub.fetch("https://shard/socket", {
+          headers: {
+            upgrade: "websocket",
+            "sec-websocket-protocol": SUBPROTOCOL,
+            ...sessionHeader({ driverId, profile, ticketId, ticketExpiresAt: expiresAt }),
+          },
+        }),
       );
       if (answer.webSocket === null) throw new Refusal("unavailable", { retryAfterMs: retryAfterMs() });
       return new Response(null, {

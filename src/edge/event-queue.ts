@@ -2,6 +2,7 @@
  * The queue's door: ride events come in, go to history, and are acknowledged to the shard they came from. A shard sends
  * an event again until it hears that, so nothing here may acknowledge what is not in D1.
  */
+import { withDeadline } from "../calls/call-object.ts";
 import type { RideEvent } from "../domain/event.ts";
 import type { ShardName } from "../domain/place.ts";
 import { type Config, configOf, type Env } from "../env.ts";
@@ -9,7 +10,6 @@ import { buryMessages, type DeadMessage, writeEvents } from "../history/write-ev
 import { logError } from "../observe/log.ts";
 import { readRideEvent } from "../protocol/event.ts";
 import { shardOfRide } from "../routing/shard-map.ts";
-import { withDeadline } from "./call.ts";
 
 /** Where messages go that history refused ten times; the name is in wrangler.toml. */
 const DEAD_LETTERS = "dead";

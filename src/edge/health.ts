@@ -1,11 +1,12 @@
 /** Is it up, part by part, and its metrics. */
 import { createRoute, z } from "@hono/zod-openapi";
+import { withDeadline } from "../calls/call-object.ts";
 import type { Config, Env } from "../env.ts";
 import { countHistory } from "../history/queries.ts";
 import { logError } from "../observe/log.ts";
 import { HealthBody } from "../protocol/ops.ts";
 import { requires } from "./auth.ts";
-import { callObject, withDeadline } from "./call.ts";
+import { callOrRefuse } from "./call.ts";
 import { jsonOf, newRoutes, refusals } from "./context.ts";
 
 /** A part that takes longer is as good as down for whoever asks. */
@@ -46,10 +47,7 @@ export function healthRoutes(config: Config) {
     })
     .openapi(metrics, async (c) => {
       const [fleet, history] = await Promise.all([
-        callObject(
-          () => c.env.OPS_FEED.getByName(FLEET),
-          (feed) => feed.metricsText(),
-        ),
+        callOrRefuse(async () => c.env.OPS_FEED.getByName(FLEET).metricsText()),
         historyText(c.env.HISTORY),
       ]);
       return c.text(`${fleet}${history}`, 200, {

@@ -5,7 +5,7 @@ import { RideIdField } from "../protocol/fields.ts";
 import { subjectHeader } from "../protocol/internal-headers.ts";
 import { subjectOf } from "../protocol/token.ts";
 import { requires } from "./auth.ts";
-import { callObject, retryAfterMs } from "./call.ts";
+import { callShard, retryAfterMs } from "./call.ts";
 import { BEARER, newRoutes, refusals } from "./context.ts";
 import { Refusal } from "./problem.ts";
 
@@ -34,15 +34,13 @@ export function rideEventRoutes(config: Config) {
     const lastEventId = c.req.valid("header")["last-event-id"];
     const shard = shardServing(config, id);
     if (shard === null) throw new Refusal("not-found");
-    const response = await callObject(
-      () => c.env.DISPATCH_SHARD.getByName(shard),
-      (stub) =>
-        stub.fetch(`https://shard/events?ride=${encodeURIComponent(id)}`, {
-          headers: {
-            ...subjectHeader(subjectOf(c.var.caller)),
-            ...(lastEventId !== undefined && { "last-event-id": lastEventId }),
-          },
-        }),
+    const response = await callShard(c.env, shard, (stub) =>
+      stub.fetch(`https://shard/events?ride=${encodeURIComponent(id)}`, {
+        headers: {
+          ...subjectHeader(subjectOf(c.var.caller)),
+          ...(lastEventId !== undefined && { "last-event-id": lastEventId }),
+        },
+      }),
     );
     if (response.status === 404) throw new Refusal("not-found");
     if (response.status === 429) throw new Refusal("too-many-streams", { retryAfterMs: retryAfterMs() });

@@ -12,11 +12,11 @@ import { type Caller, subjectOf } from "../protocol/token.ts";
 import { newRideId } from "../routing/shard-map.ts";
 import { refusalOfTrip } from "../routing/trip-bounds.ts";
 import { callerAs, requires } from "./auth.ts";
-import { retryAfterMs } from "./call.ts";
+import { callShard, retryAfterMs } from "./call.ts";
 import { BEARER, bodyOf, jsonOf, newRoutes, refusals } from "./context.ts";
 import { Refusal } from "./problem.ts";
 import { findRecord } from "./ride-record.ts";
-import { askRide, askShard, shardServingPlace } from "./shards.ts";
+import { askRide, shardServingPlace } from "./shards.ts";
 
 const RideParams = z.object({ id: RideIdField });
 
@@ -76,9 +76,8 @@ export function rideRoutes(config: Config) {
       const bodyHash = await hashOf(body);
       // The id is used only when the key is new; a repeat hears the id of the ride it made the first time.
       const rideId = newRideId(body.pickup, config.shardBits, ulid());
-      const answer = await askShard(c.env, shard, (stub) =>
-        stub.requestRide({ rideId, riderId, request: body, key, bodyHash }),
-      );
+      const call = { rideId, riderId, request: body, key, bodyHash };
+      const answer = await callShard(c.env, shard, async (stub): Promise<Answer> => stub.requestRide(call));
       const ride = rideOf(answer);
       c.header("location", `/v1/rides/${ride.id}`);
       if (answer.type === "ride" && answer.replayed) c.header("idempotent-replayed", "true");
@@ -97,7 +96,7 @@ export function rideRoutes(config: Config) {
     .openapi(cancel, async (c) => {
       const { id } = c.req.valid("param");
       const { riderId } = callerAs(c.var.caller, "rider");
-      const answer = await askRide(c.env, config, id, (shard) => shard.cancelRide({ rideId: id, riderId }));
+      const answer = await askRide(c.env, config, id, (shard) => shard.cancelRide({ rideId: id, riderId }), "always");
       return c.json(rideOf(answer), 200);
     })
     .openapi(rate, async (c) => {

@@ -4,7 +4,7 @@ import type { Config, Env } from "../env.ts";
 import { PromoteBody, RolloutBody } from "../protocol/ops.ts";
 import type { RolloutControlApi } from "../protocol/peer.ts";
 import { callerAs, requires } from "./auth.ts";
-import { callObject } from "./call.ts";
+import { callOrRefuse } from "./call.ts";
 import { BEARER, bodyOf, jsonOf, newRoutes, refusals } from "./context.ts";
 import { ROLLOUT } from "./health.ts";
 import { Refusal } from "./problem.ts";
@@ -50,5 +50,5 @@ async function rolloutNow(env: Env) {
 }
 
 function askRollout<T>(env: Env, ask: (rollout: RolloutControlApi) => Promise<T>): Promise<T> {
-  return callObject(() => env.ROLLOUT_CONTROL.getByName(ROLLOUT), ask);
+  return callOrRefuse(() => ask(env.ROLLOUT_CONTROL.getByName(ROLLOUT)));
 }

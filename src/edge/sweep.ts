@@ -3,13 +3,13 @@
  * an object and starting re-arms its alarm. An alarm that failed too often is dropped by the platform; this is the way back.
  */
 
+import { withDeadline } from "../calls/call-object.ts";
 import type { RideId } from "../domain/ride.ts";
 import { SECOND_MS } from "../domain/time.ts";
 import { configOf, type Env } from "../env.ts";
 import { cellsWithSilentRides } from "../history/queries.ts";
 import { logError } from "../observe/log.ts";
 import { shardOfRide } from "../routing/shard-map.ts";
-import { withDeadline } from "./call.ts";
 
 const SILENT_AFTER_MS = 60 * SECOND_MS;
 /** Shards called per sweep; the most silent first, so a longer list is worked off over the minutes. */
