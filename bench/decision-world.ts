@@ -70,6 +70,7 @@ export function createDecisionWorld(driverCount: number, random: Random): Decisi
     commit: () => {},
     recall: () => null,
     findReply: () => null,
+    requestsSince: () => [],
     readEvents: () => [],
     prune: () => false,
   };
@@ -148,7 +149,8 @@ export function createDecisionWorld(driverCount: number, random: Random): Decisi
       };
       const rideId = newRideId(pickup, SHARD_BITS, String(rides).padStart(26, "0")) as RideId;
       const riderId = `rider-${rides}` as RiderId;
-      return { type: "ride.requested", rideId, riderId, request, key: `key-${rides}`, bodyHash: "", prior: null };
+      const key = `key-${rides}`;
+      return { type: "ride.requested", rideId, riderId, request, key, bodyHash: "", prior: null, recent: [] };
     },
     clear({ rideId, riderId }) {
       runtime.submit({ type: "ride.cancelled", rideId, riderId });

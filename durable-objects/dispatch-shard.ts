@@ -61,7 +61,7 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
   }
 
   async requestRide(call: Parameters<DispatchShardApi["requestRide"]>[0]): Promise<Answer> {
-    return this.#ask({ type: "ride.requested", ...call, prior: null });
+    return this.#ask({ type: "ride.requested", ...call, prior: null, recent: [] });
   }
 
   async viewRide({ rideId, subject }: Parameters<DispatchShardApi["viewRide"]>[0]): Promise<Answer> {

@@ -26,6 +26,8 @@ export interface Env {
   readonly AUTH_JWKS: string;
   /** HMAC key of the one-time socket tickets, at least 32 characters. */
   readonly TICKET_SECRET: string;
+  /** Origins, separated by spaces, whose pages may call us besides our own; none when it is not set. */
+  readonly ALLOWED_ORIGINS?: string;
   /** Private JWK of the development issuer. Never set in production, where the parser refuses to start with it. */
   readonly DEV_ISSUER_JWK?: string;
 }
@@ -41,6 +43,7 @@ export interface Config {
   readonly markets: readonly MarketArea[];
   readonly authJwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] };
   readonly ticketSecret: Uint8Array;
+  readonly allowedOrigins: ReadonlySet<string>;
   readonly devIssuerJwk: Readonly<Record<string, unknown>> | null;
 }
 
@@ -94,6 +97,9 @@ const jsonText = z.string().transform((text, context) => {
   }
 });
 
+/** As a browser says it: scheme, host and port, without a path. `null`, a sandboxed page, is nobody's origin. */
+const Origin = z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text, "is not an origin");
+
 const Variables = z
   .object({
     ENVIRONMENT: z.enum(["development", "production"]),
@@ -103,6 +109,11 @@ const Variables = z
     MARKETS: jsonText.pipe(z.array(MarketEntry).min(1).max(500)),
     AUTH_JWKS: jsonText.pipe(z.object({ keys: z.array(z.record(z.string(), z.unknown())).min(1) })),
     TICKET_SECRET: z.string().min(32),
+    ALLOWED_ORIGINS: z
+      .string()
+      .default("")
+      .transform((text) => text.split(" ").filter((origin) => origin !== ""))
+      .pipe(z.array(Origin).max(100)),
     DEV_ISSUER_JWK: jsonText.pipe(z.record(z.string(), z.unknown())).optional(),
   })
   .refine((v) => v.ENVIRONMENT !== "production" || v.DEV_ISSUER_JWK === undefined, {
@@ -140,6 +151,7 @@ export function configOf(env: Env): Config {
     })),
     authJwks: v.AUTH_JWKS,
     ticketSecret: new TextEncoder().encode(v.TICKET_SECRET),
+    allowedOrigins: new Set(v.ALLOWED_ORIGINS),
     devIssuerJwk: v.DEV_ISSUER_JWK ?? null,
   };
   parsed.set(env, config);

@@ -93,6 +93,11 @@ export class SqlStorage implements ShardStorage {
     return { rideId: row.ride_id as RideId, bodyHash: row.body_hash, ride };
   }
 
+  requestsSince(riderId: RiderId, since: EpochMs): EpochMs[] {
+    const query = "SELECT at FROM replies WHERE rider_id = ? AND at > ? ORDER BY at";
+    return Array.from(this.#sql.exec<{ at: EpochMs }>(query, riderId, since), ({ at }) => at);
+  }
+
   readEvents(rideId: RideId, afterVersion: number): RideEvent[] {
     const query = "SELECT body FROM events WHERE ride_id = ? AND version > ? ORDER BY version";
     return this.#bodies<RideEvent>(query, rideId, afterVersion);

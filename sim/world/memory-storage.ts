@@ -17,6 +17,7 @@ export class MemoryStorage implements ShardStorage {
   readonly #offersOf = new Map<RideId, OfferId[]>();
   readonly #events = new Map<RideId, EventRow[]>();
   readonly #replies = new Map<string, StoredReply>();
+  readonly #requestedAt = new Map<RiderId, EpochMs[]>();
   /** Rides and offers that a start must read: found here as the platform's partial indexes find them. */
   readonly #open = new Set<RideId>();
   readonly #unreleased = new Set<OfferId>();
@@ -63,6 +64,10 @@ export class MemoryStorage implements ShardStorage {
     return reply && first ? { ...reply, ride: first.event.ride } : null;
   }
 
+  requestsSince(riderId: RiderId, since: EpochMs): EpochMs[] {
+    return (this.#requestedAt.get(riderId) ?? []).filter((at) => at > since);
+  }
+
   readEvents(rideId: RideId, afterVersion: number): RideEvent[] {
     const rows = this.#events.get(rideId) ?? [];
     return rows.filter(({ event }) => event.version > afterVersion).map(({ event }) => event);
@@ -104,7 +109,12 @@ export class MemoryStorage implements ShardStorage {
         const key = `${write.riderId}/${write.key}`;
         refuse(this.#replies.has(key), `a second reply under ${key}`);
         this.#replies.set(key, write.reply);
-        undo.push(() => this.#replies.delete(key));
+        const requestedAt = this.#requestedAt.get(write.riderId) ?? [];
+        this.#requestedAt.set(write.riderId, [...requestedAt, write.at]);
+        undo.push(() => {
+          this.#replies.delete(key);
+          this.#requestedAt.set(write.riderId, requestedAt);
+        });
         return;
       }
       case "mark.archived":

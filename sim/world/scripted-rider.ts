@@ -55,7 +55,7 @@ export class ScriptedRider {
       if (answer === null) loop.after(AGAIN_MS, () => this.#request(key, request));
       else if (answer.type === "ride") this.#watch(answer.view.id);
       // Another ride of his is open there: an earlier one he had given up on.
-      else if (answer.type === "refused" && answer.view !== undefined) this.#watch(answer.view.id);
+      else if (answer.type === "refused" && "view" in answer && answer.view !== undefined) this.#watch(answer.view.id);
       else this.#next();
     });
   }
@@ -64,7 +64,8 @@ export class ScriptedRider {
     const { shardBits } = this.#world;
     const rideId = newRideId(request.pickup, shardBits, this.#world.newUlid());
     const bodyHash = `seats ${request.seats}`;
-    const command = { type: "ride.requested", rideId, riderId: this.id, request, key, bodyHash, prior: null } as const;
+    const read = { prior: null, recent: [] };
+    const command = { type: "ride.requested", rideId, riderId: this.id, request, key, bodyHash, ...read } as const;
     this.#call("request", this.#world.shard(shardAt(request.pickup, shardBits)).ask(command, same), done);
   }
 

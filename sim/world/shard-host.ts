@@ -174,6 +174,7 @@ export class ShardHost implements SocketServer {
       restore: () => storage.restore(),
       recall: (rideId) => storage.recall(rideId),
       findReply: (riderId, key) => storage.findReply(riderId, key),
+      requestsSince: (riderId, since) => storage.requestsSince(riderId, since),
       readEvents: (rideId, afterVersion) => storage.readEvents(rideId, afterVersion),
       prune: (before) => storage.prune(before),
       commit: (writes: readonly Write[]) => {

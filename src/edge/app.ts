@@ -12,6 +12,7 @@ import { devTokenRoutes } from "./dev-tokens.ts";
 import { driverSocketRoutes } from "./driver-socket.ts";
 import { healthRoutes } from "./health.ts";
 import { historyRoutes } from "./history.ts";
+import { allowOrigins } from "./origins.ts";
 import { problemResponse, refuseError, refuseUnknown } from "./problem.ts";
 import { rideEventRoutes } from "./ride-events.ts";
 import { rideRoutes } from "./rides.ts";
@@ -45,7 +46,7 @@ export async function serve(request: Request, env: Env, context: ExecutionContex
     logError("configuration", error);
     // The reasons name variables; only a developer may read them off the response.
     const detail = env.ENVIRONMENT === "development" && error instanceof Error ? { detail: error.message } : {};
-    return problemResponse("configuration", detail);
+    return problemResponse("configuration", { ...detail, headers: SECURITY_HEADERS });
   }
   let app = apps.get(config);
   if (app === undefined) {
@@ -55,7 +56,8 @@ export async function serve(request: Request, env: Env, context: ExecutionContex
   return app.fetch(request, env, context);
 }
 
-function createApp(config: Config) {
+/** Every route of this configuration; what is not declared as an OpenAPI route is not in the document. */
+export function createApp(config: Config) {
   const app = newRoutes();
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
     type: "http",
@@ -63,6 +65,7 @@ function createApp(config: Config) {
     bearerFormat: "JWT",
   });
   app.use(securityHeaders);
+  app.use(allowOrigins(config));
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: () => problemResponse("body-too-large") }));
   app
     .route("/", rideRoutes(config))

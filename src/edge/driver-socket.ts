@@ -9,6 +9,7 @@ import { mintTicket, readTicket, TICKET_TTL_MS } from "../protocol/ticket.ts";
 import { callerAs, requires } from "./auth.ts";
 import { callShard, retryAfterMs } from "./call.ts";
 import { BEARER, bodyOf, jsonOf, newRoutes, refusals } from "./context.ts";
+import { refuseForeignOrigin } from "./origins.ts";
 import { Refusal } from "./problem.ts";
 import { shardServingPlace } from "./shards.ts";
 
@@ -51,7 +52,7 @@ export function driverSocketRoutes(config: Config) {
       if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
         throw new Refusal("upgrade-required", { headers: { upgrade: "websocket" } });
       }
-      refuseForeignOrigin(c.req.header("origin"), c.req.url);
+      refuseForeignOrigin(config, c.req.header("origin"), c.req.url);
       const text = ticketAmong(c.req.valid("header")["sec-websocket-protocol"] ?? "");
       // The signature comes first: a forged ticket must not wake, or create, any object.
       const reading = await readTicket(config.ticketSecret, text, Date.now());
@@ -80,12 +81,6 @@ function socketUrl(requestUrl: string): string {
   const url = new URL(SOCKET_PATH, requestUrl);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return url.href;
-}
-
-/** Native apps send no Origin. A browser always does, and only our own pages may open a driver's socket. */
-function refuseForeignOrigin(origin: string | undefined, requestUrl: string): void {
-  if (origin === undefined || origin === new URL(requestUrl).origin) return;
-  throw new Refusal("forbidden", { detail: "this origin may not open a driver's socket" });
 }
 
 /** The ticket among the offered subprotocols, where it stays out of URLs and their logs. */

@@ -58,13 +58,13 @@ export function healthRoutes(config: Config) {
 
 async function examine(env: Env): Promise<z.infer<typeof HealthBody>["components"]> {
   const parts = {
-    worker: Promise.resolve(true),
-    history: env.HISTORY.prepare("SELECT 1").first(),
-    rollout: env.ROLLOUT_CONTROL.getByName(ROLLOUT).champion(),
+    worker: async () => true,
+    history: async () => env.HISTORY.prepare("SELECT 1").first(),
+    rollout: async () => env.ROLLOUT_CONTROL.getByName(ROLLOUT).champion(),
   };
-  const entries = Object.entries(parts).map(async ([name, answer]) => {
+  const entries = Object.entries(parts).map(async ([name, ask]) => {
     try {
-      await withDeadline<unknown>(answer, PART_BUDGET_MS);
+      await withDeadline<unknown>(ask(), PART_BUDGET_MS);
       return [name, { ok: true }] as const;
     } catch (error) {
       logError("health", error, { part: name });

@@ -33,7 +33,7 @@ export function rideRoutes(config: Config) {
         ...jsonOf("The ride, now looking for a driver; or, for a repeated key, as it was first answered", RideViewBody),
         headers: z.object({ location: z.string(), "idempotent-replayed": z.literal("true").optional() }),
       },
-      ...refusals(400, 401, 403, 409, 413, 415, 422, 503),
+      ...refusals(400, 401, 403, 409, 413, 415, 422, 429, 503),
     },
   });
   const view = createRoute({
@@ -133,6 +133,7 @@ async function hashOf(body: RideRequest): Promise<string> {
 function rideOf(answer: Answer): RideView {
   if (answer.type === "ride") return answer.view;
   if (answer.type !== "refused") throw new Error(`a shard answered ${answer.type} to a ride call`);
+  if (answer.reason === "too_many_rides") throw new Refusal("too-many-rides", { retryAfterMs: answer.retryAfterMs });
   const rideId = answer.view?.id;
   const state = answer.view && { detail: `the ride is ${answer.view.state}` };
   switch (answer.reason) {

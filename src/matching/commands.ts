@@ -63,6 +63,8 @@ export type Command =
       readonly bodyHash: string;
       /** What storage remembers under (rider, key); read by the runtime before the command is judged. */
       readonly prior: PriorReply | null;
+      /** When this rider's rides of the last minute were asked for, oldest first; read like `prior`. */
+      readonly recent: readonly EpochMs[];
     }
   | { readonly type: "ride.cancelled"; readonly rideId: RideId; readonly riderId: RiderId }
   | { readonly type: "ride.rated"; readonly rideId: RideId; readonly by: RatedBy; readonly stars: number }
@@ -251,6 +253,8 @@ export type Answer =
       /** The ride that stands in the way, or the one asked about. */
       readonly view?: RideView;
     }
+  /** The rider has asked for too many rides; after this long he may ask again. */
+  | { readonly type: "refused"; readonly reason: "too_many_rides"; readonly retryAfterMs: number }
   | { readonly type: "verdict"; readonly verdict: Verdict }
   | { readonly type: "trip"; readonly verdict: TripVerdict }
   | { readonly type: "holding"; readonly holding: Holding }

@@ -26,6 +26,9 @@ export const LIMITS = {
   offersPerRide: 60,
   /** Open rides in one shard; one more request is refused with `overloaded`. */
   openRides: 2_000,
+  /** Rides one rider may ask for within `rideRateMs` in one shard, cancelled ones too; the next waits. */
+  rideRate: 5,
+  rideRateMs: MINUTE_MS,
   /** Sockets in one shard; one more driver is sent away to come back later. */
   sessions: 5_000,
   /** How often a driver may give one ride back before it ends unserved. */

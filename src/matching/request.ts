@@ -47,11 +47,17 @@ export function requestRide(turn: Turn, command: CommandOf<"ride.requested">): v
 
 const notFound: Answer = { type: "refused", reason: "not_found" };
 
-function refusalOf({ shard, now }: Turn, { riderId, bodyHash, prior }: CommandOf<"ride.requested">): Answer | null {
+function refusalOf({ shard, now }: Turn, command: CommandOf<"ride.requested">): Answer | null {
+  const { riderId, bodyHash, prior, recent } = command;
   if (prior !== null) return prior.bodyHash === bodyHash ? null : { type: "refused", reason: "key_reused" };
   const openRideId = shard.openRideOf.get(riderId);
   if (openRideId !== undefined) {
     return { type: "refused", reason: "rider_busy", view: rideView(shard, shard.rides.get(openRideId)!, now) };
+  }
+  // Asking and cancelling costs drivers their time: the last so many rides must be older than the window.
+  const oldest = recent.at(-LIMITS.rideRate);
+  if (oldest !== undefined && now - oldest < LIMITS.rideRateMs) {
+    return { type: "refused", reason: "too_many_rides", retryAfterMs: oldest + LIMITS.rideRateMs - now };
   }
   return shard.openRides >= LIMITS.openRides ? { type: "refused", reason: "overloaded" } : null;
 }

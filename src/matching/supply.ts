@@ -119,6 +119,13 @@ export class Supply {
     return this.#index.size;
   }
 
+  /** Drivers out of dispatch for their jumps. */
+  suspectsAt(now: EpochMs): number {
+    let suspects = 0;
+    for (const { jumps } of this.sessions.values()) if (isSuspect(jumps, now)) suspects++;
+    return suspects;
+  }
+
   dropExpired(now: EpochMs): void {
     this.#index.expire(now, this.#bySlot.length, () => {});
   }

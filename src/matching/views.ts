@@ -9,6 +9,8 @@ import type { ShardState, Track } from "./shard-state.ts";
 
 /** 1/700 degree of latitude is 159 m. A driver who has not won the ride needs no more than the corner of a street. */
 const BLUR_PER_DEGREE = 700;
+/** Three drivers who put exact distances to a pickup together would know the door. */
+const BLUR_METERS = 100;
 
 function blurred({ lat, lng }: LatLng): LatLng {
   return {
@@ -23,7 +25,7 @@ export function offerCard({ setting }: ShardState, ride: Ride, offer: OfferedOff
     rideId: ride.id,
     pickup: blurred(ride.request.pickup),
     dropoff: blurred(ride.request.dropoff),
-    pickupMeters: Math.round(offer.pickupMeters),
+    pickupMeters: Math.round(offer.pickupMeters / BLUR_METERS) * BLUR_METERS,
     tripMeters: Math.round(ride.tripMeters),
     fareCents: ride.fareCents,
     currency: setting.market.tariff.currency,

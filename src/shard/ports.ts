@@ -12,6 +12,8 @@ export interface ShardStorage {
   /** A settled ride and its offers, for a late question; null when it was never here or is past retention. */
   recall(rideId: RideId): RecalledRide | null;
   findReply(riderId: RiderId, key: string): PriorReply | null;
+  /** When this rider asked for the rides that were made for him after `since`, oldest first. */
+  requestsSince(riderId: RiderId, since: EpochMs): EpochMs[];
   /** Events of one ride with a version above `afterVersion`, in order. */
   readEvents(rideId: RideId, afterVersion: number): RideEvent[];
   /** Deletes what settled before `before` and is archived and released; true while rows remain. */

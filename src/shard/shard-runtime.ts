@@ -58,7 +58,7 @@ export class ShardRuntime {
   submit(command: Command): Answer | null {
     const now = this.#now();
     const recalled = this.#recall(command);
-    const effects = apply(this.#state, now, this.#informed(command));
+    const effects = apply(this.#state, now, this.#informed(command, now));
     const writes = effects.filter(isWrite);
     if (writes.length > 0) this.#commit(writes, now);
     let answer: Answer | null = null;
@@ -119,6 +119,7 @@ export class ShardRuntime {
     return {
       drivers_connected: supply.sessions.size,
       drivers_available: supply.indexed,
+      drivers_suspect: supply.suspectsAt(this.#now()),
       rides_open: openRides,
       offers_live: liveOfferOf.size,
       timers: timers.size,
@@ -156,9 +157,11 @@ export class ShardRuntime {
     return rideId;
   }
 
-  #informed(command: Command): Command {
+  #informed(command: Command, now: EpochMs): Command {
     if (command.type !== "ride.requested") return command;
-    return { ...command, prior: this.#storage.findReply(command.riderId, command.key) };
+    const { riderId, key } = command;
+    const prior = this.#storage.findReply(riderId, key);
+    return { ...command, prior, recent: this.#storage.requestsSince(riderId, now - LIMITS.rideRateMs) };
   }
 
   #pump(now: EpochMs): void {

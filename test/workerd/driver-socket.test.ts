@@ -1,27 +1,13 @@
-import { runInDurableObject } from "cloudflare:test";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { CLOSE } from "../../src/protocol/driver.ts";
 import { encodeLocationFrame } from "../../src/protocol/location-frame.ts";
-import { acrossBorder, rowsOf, shardOf, welcomed } from "./shard-tools.ts";
+import { acrossBorder, insideOf, shardOf, welcomed } from "./shard-tools.ts";
 import { driverAt, fixAt, MIDTOWN, migrateHistory, openSocket, ticketFor } from "./support.ts";
 
 beforeAll(migrateHistory);
 
 const { here } = acrossBorder({ lat: 48.85, lng: 2.3 });
 const good = fixAt(here, 7);
-
-/** Everything a hostile frame might have changed: what each socket remembers, who can be found, and every row. */
-async function everything() {
-  const request = { vehicleType: "economy", payment: "card", minimumRating: 0, seats: 1, accessible: false } as const;
-  const found = await shardOf(here).nearby({ pickup: here, request, radiusMeters: 5_000, limit: 20, exclude: [] });
-  const candidates = found.map(({ driverId, position }) => ({ driverId, position }));
-  const memories = await runInDurableObject(shardOf(here), (_, state) =>
-    state.getWebSockets().map((socket) => JSON.stringify(socket.deserializeAttachment())),
-  );
-  const tables = ["rides", "offers", "events", "replies"];
-  const rows = await Promise.all(tables.map((table) => rowsOf(here, `SELECT * FROM ${table}`)));
-  return { candidates, memories: memories.sort(), rows };
-}
 
 const binary = (change: (view: DataView) => void): ArrayBuffer => {
   const frame = encodeLocationFrame([good]);
@@ -54,10 +40,10 @@ describe("a hostile frame", () => {
   ])("[D14] %s is answered with a fault and changes nothing", async (what, frame) => {
     const driver = await driverAt("victim", here);
     await driver.hear("status");
-    const before = await everything();
+    const before = await insideOf(here);
     driver.sayRaw(frame);
     expect((await driver.hear("fault")).message.length, what).toBeGreaterThan(0);
-    expect(await everything()).toEqual(before);
+    expect(await insideOf(here)).toEqual(before);
     driver.close();
   });
 
@@ -67,17 +53,17 @@ describe("a hostile frame", () => {
     expect((await old.hear("fault")).code).toBe("bad_frame");
     old.close();
     const { socket } = await welcomed("twice", here);
-    const before = await everything();
+    const before = await insideOf(here);
     socket.say({ type: "hello", protocol: 1, available: false });
     socket.say({ type: "location", fixes: [{ ...good, accuracyMeters: 9_000 }] });
-    await vi.waitFor(async () => expect(await everything()).toEqual(before));
+    await vi.waitFor(async () => expect(await insideOf(here)).toEqual(before));
     socket.close();
   });
 
   test("[A4] [D14] about offers that are not the driver's is answered and changes nothing", async () => {
     const driver = await driverAt("nosy", here);
     await driver.hear("status");
-    const before = await everything();
+    const before = await insideOf(here);
     const offerId = `u09tv.${"0".repeat(26)}#1` as Parameters<typeof driver.say>[0] extends { offerId: infer T }
       ? T
       : never;
@@ -87,7 +73,7 @@ describe("a hostile frame", () => {
     }
     driver.say({ type: "trip", cid: "guess", offerId, step: "complete" });
     expect((await driver.hear("trip.verdict")).verdict).toEqual({ outcome: "refused", reason: "unknown" });
-    expect(await everything()).toEqual(before);
+    expect(await insideOf(here)).toEqual(before);
     driver.close();
   });
 });

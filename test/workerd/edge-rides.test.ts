@@ -92,6 +92,23 @@ describe("asking for a ride", () => {
     expect(theirs.id).not.toBe(ours.id);
   });
 
+  test("[R12] and cancelling it again and again is slowed down to five a minute, for this rider only", async () => {
+    const token = await riderToken("rory");
+    const asked = async (key: string) => post("/v1/rides", token, from(9), key);
+    for (const key of ["1", "2", "3", "4", "5"]) {
+      const { id } = await (await asked(key)).json<RideView>();
+      expect((await post(`/v1/rides/${id}/cancel`, token)).status).toBe(200);
+    }
+    const sixth = await asked("6");
+    const waitSeconds = Number(sixth.headers.get("retry-after"));
+    const problem = await problemOf(sixth, 429);
+    expect(problem.type).toBe("/problems/too-many-rides");
+    expect(Math.ceil((problem.retryAfterMs ?? 0) / 1_000)).toBe(waitSeconds);
+    expect(waitSeconds >= 1 && waitSeconds <= 60).toBe(true);
+    expect((await asked("5")).headers.get("idempotent-replayed")).toBe("true");
+    expect((await post("/v1/rides", await riderToken("ruby"), from(9), "1")).status).toBe(201);
+  });
+
   test.each([
     ["to the same kerb", { dropoff: { lat: MIDTOWN.lat + 0.0002, lng: MIDTOWN.lng } }, "dropoff"],
     ["to another region", { dropoff: { lat: MIDTOWN.lat + 3, lng: MIDTOWN.lng } }, "dropoff"],

@@ -1,166 +1,23 @@
-import { createExecutionContext, listDurableObjectIds } from "cloudflare:test";
+import { listDurableObjectIds } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { generateKeyPair, SignJWT } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Env } from "../../src/env.ts";
-import worker from "../../src/worker.ts";
 import {
   call,
-  driverAt,
-  driverToken,
   MIDTOWN,
   migrateHistory,
   ORIGIN,
   opsToken,
   PROFILE,
   problemOf,
-  requestRide,
   riderToken,
-  tokenWith,
+  serveWith,
+  ticketFor,
 } from "./support.ts";
 
 beforeAll(migrateHistory);
 
-const now = () => Math.floor(Date.now() / 1_000);
-
-/** Every door that wants a token, and who may pass it. */
-const DOORS: readonly [method: string, path: string, roles: readonly string[], body?: object][] = [
-  ["POST", "/v1/rides", ["rider"], {}],
-  ["GET", "/v1/rides/dr5ru.01J9Z3NDEKTSV4RRFFQ69G5FAV", ["rider", "driver", "ops"]],
-  ["GET", "/v1/rides/dr5ru.01J9Z3NDEKTSV4RRFFQ69G5FAV/events", ["rider", "driver", "ops"]],
-  ["POST", "/v1/rides/dr5ru.01J9Z3NDEKTSV4RRFFQ69G5FAV/cancel", ["rider"]],
-  ["POST", "/v1/rides/dr5ru.01J9Z3NDEKTSV4RRFFQ69G5FAV/ratings", ["rider", "driver"], { stars: 5 }],
-  ["POST", "/v1/ws-ticket", ["driver"], MIDTOWN],
-  ["GET", "/v1/riders/me/rides", ["rider"]],
-  ["GET", "/v1/drivers/me/rides", ["driver"]],
-  ["GET", "/v1/ops/rollout", ["ops"]],
-  ["POST", "/v1/ops/rollout", ["ops"], {}],
-];
-const TOKENS = { rider: () => riderToken("rita"), driver: () => driverToken("ann"), ops: () => opsToken() } as const;
-type TokenRole = keyof typeof TOKENS;
-
-describe("every door", () => {
-  test.each(DOORS)("[E1] %s %s wants a token", async (method, path, _, body) => {
-    const response = await call(path, { method, ...(body && { body }) });
-    expect(response.headers.get("www-authenticate")).toBe('Bearer realm="kerb"');
-    await problemOf(response, 401);
-  });
-
-  const pairs = DOORS.flatMap(([method, path, roles, body]) =>
-    (Object.keys(TOKENS) as TokenRole[]).map((role) => [role, method, path, roles.includes(role), body] as const),
-  );
-  test.each(pairs)("[E2] to a %s, %s %s is open: %j", async (role, method, path, open, body) => {
-    const response = await call(path, { method, token: await TOKENS[role](), ...(body && { body }) });
-    if (open) expect([401, 403]).not.toContain(response.status);
-    else expect((await problemOf(response, 403)).type).toBe("/problems/forbidden");
-  });
-
-  test.each(DOORS)("%s %s is shut to a forged token", async (method, path, _, body) => {
-    const { privateKey } = await generateKeyPair("ES256");
-    const token = await new SignJWT({ role: "ops", sub: "mallory", aud: "kerb", iat: now(), exp: now() + 60 })
-      .setProtectedHeader({ alg: "ES256", kid: "test" })
-      .sign(privateKey);
-    const response = await call(path, { method, token, ...(body && { body }) });
-    expect(response.headers.get("www-authenticate")).toContain('error="invalid_token"');
-    await problemOf(response, 401);
-  });
-});
-
-describe("a token", () => {
-  const look = (authorization: string) => call("/v1/riders/me/rides", { headers: { authorization } });
-
-  test.each<[string, Record<string, unknown>, Record<string, unknown>]>([
-    ["for another audience", { aud: "kerb-socket" }, {}],
-    ["that has expired", { iat: now() - 900, exp: now() - 60 }, {}],
-    ["that never expires", { exp: undefined }, {}],
-    ["that lives an hour", { exp: now() + 3_600 }, {}],
-    ["of a key we do not know", {}, { kid: "other" }],
-    ["of no key", {}, { kid: undefined }],
-    ["of a role that is none", { role: "admin" }, {}],
-  ])("%s is refused", async (_, claims, header) => {
-    const token = await tokenWith({ role: "rider", sub: "rita", ...claims }, header);
-    await problemOf(await look(`Bearer ${token}`), 401);
-  });
-
-  test("[E1] that was never signed is refused", async () => {
-    const claims = { role: "rider", sub: "rita", aud: "kerb", iat: now(), exp: now() + 60 };
-    const none = [{ alg: "none", kid: "test" }, claims].map((part) => btoa(JSON.stringify(part)).replaceAll("=", ""));
-    await problemOf(await look(`Bearer ${none.join(".")}.`), 401);
-  });
-
-  test.each(["", "Bearer", "Bearer ", "Basic cml0YTpyaXRh", "Bearer a b", `Bearer ${"x".repeat(5_000)}`])(
-    "in a header that is none, %j, is refused",
-    async (authorization) => {
-      await problemOf(await look(authorization), 401);
-    },
-  );
-
-  test("for the socket's ticket does not open the API, nor the other way round", async () => {
-    const ticket = await (await call("/v1/ws-ticket", { token: await driverToken("ann"), body: MIDTOWN })).json<{
-      ticket: string;
-    }>();
-    await problemOf(await look(`Bearer ${ticket.ticket}`), 401);
-    const response = await call("/v1/driver/socket", {
-      headers: { upgrade: "websocket", "sec-websocket-protocol": `kerb.v1, ticket.${await driverToken("ann")}` },
-    });
-    await problemOf(response, 401);
-  });
-});
-
-describe("somebody else's ride", () => {
-  test.each([
-    ["another rider", () => riderToken("mallory")],
-    ["a driver who has no part in it", () => driverToken("mallory")],
-  ])("[E6] [R9] is not there for %s, whatever he does with it, and stays as it was", async (_, token) => {
-    const place = { lat: 40.62, lng: -74.2 };
-    const { id } = await requestRide(`victim-${_.length}`, { pickup: place, dropoff: { ...place, lng: -74.25 } });
-    const who = await token();
-    const path = `/v1/rides/${id}`;
-    const tries = await Promise.all([
-      call(path, { token: who }),
-      call(`${path}/events`, { token: who }),
-      call(`${path}/cancel`, { method: "POST", token: who }),
-      call(`${path}/ratings`, { token: who, body: { stars: 1 } }),
-    ]);
-    // Cancelling is for riders, so a driver hears 403 there, as he would for any ride.
-    for (const response of tries) expect([403, 404]).toContain(response.status);
-    expect(tries.filter(({ status }) => status === 403)).toHaveLength(_.startsWith("a driver") ? 1 : 0);
-    expect(await (await call(path, { token: await opsToken() })).json()).toMatchObject({
-      state: "matching",
-      version: 1,
-    });
-  });
-
-  test("[E6] cannot be told from one that never was", async () => {
-    const { id } = await requestRide("vera", {
-      pickup: { lat: 40.5, lng: -74.2 },
-      dropoff: { lat: 40.55, lng: -74.2 },
-    });
-    const token = await riderToken("mallory");
-    const [theirs, none] = await Promise.all([
-      call(`/v1/rides/${id}`, { token }),
-      call(`/v1/rides/${id.slice(0, -4)}0000`, { token }),
-    ]);
-    expect(await theirs.text()).toBe(await none.text());
-    expect(theirs.status).toBe(404);
-  });
-
-  test("offered to one driver cannot be taken by another, nor driven for him", async () => {
-    const place = { lat: 40.35, lng: -73.5 };
-    const honest = await driverAt("hana", place);
-    await requestRide("vito", { pickup: place, dropoff: { ...place, lat: 40.4 } });
-    const { offerId } = await honest.hear("offer");
-    const thief = await driverAt("mallory", { lat: 41.1, lng: -73.5 });
-    thief.say({ type: "offer.accept", cid: "steal", offerId });
-    expect((await thief.hear("offer.verdict")).verdict).toEqual({ outcome: "lost", reason: "unknown" });
-    thief.say({ type: "trip", cid: "drive", offerId, step: "complete" });
-    expect((await thief.hear("trip.verdict")).verdict).toMatchObject({ outcome: "refused", reason: "unknown" });
-    honest.say({ type: "offer.accept", cid: "mine", offerId });
-    expect((await honest.hear("offer.verdict")).verdict.outcome).toBe("won");
-    honest.close();
-    thief.close();
-  });
-});
+const RIDE = "dr5ru.01J9Z3NDEKTSV4RRFFQ69G5FAV";
 
 test("[E7] an id that names no shard of ours is 404 and brings no object into being", async () => {
   const before = (await listDurableObjectIds(env.DISPATCH_SHARD)).length;
@@ -173,13 +30,150 @@ test("[E7] an id that names no shard of ours is 404 and brings no object into be
   expect((await listDurableObjectIds(env.DISPATCH_SHARD)).length).toBe(before);
 });
 
-describe("responses", () => {
-  test.each(["/health", "/nowhere", "/openapi.json"])("of %s are not kept, framed or guessed at", async (path) => {
-    const { headers } = await call(path);
-    expect(headers.get("cache-control")).toBe("no-store");
-    expect(headers.get("x-content-type-options")).toBe("nosniff");
-    expect(headers.get("x-frame-options")).toBe("DENY");
-    expect(headers.get("strict-transport-security")).toMatch(/max-age=\d+/);
+const OURS = "https://app.test";
+const listing = (origins: string): Env => ({ ...env, ALLOWED_ORIGINS: origins });
+
+describe("a page", () => {
+  test.each<[origin: string | undefined, listed: boolean, sockets: boolean]>([
+    [undefined, false, true],
+    [ORIGIN, false, true],
+    [OURS, true, true],
+    ["https://second.test:8443", true, true],
+    ["null", false, false],
+    ["http://app.test", false, false],
+    ["https://app.test:8443", false, false],
+    ["https://app.test.evil.test", false, false],
+    ["https://evil.test", false, false],
+  ])("[E11] of %j is allowed as the list says: reads %j, opens sockets %j", async (origin, listed, sockets) => {
+    const config = listing(`${OURS}  https://second.test:8443`);
+    const headers = origin === undefined ? {} : { origin };
+    const read = await serveWith(config, "/health", "GET", undefined, undefined, headers);
+    expect(read.headers.get("access-control-allow-origin")).toBe(listed ? origin : null);
+    expect(read.headers.get("access-control-allow-credentials")).toBeNull();
+
+    const ask = { ...headers, "access-control-request-method": "POST" };
+    const preflight = await serveWith(config, "/v1/rides", "OPTIONS", undefined, undefined, ask);
+    expect(preflight.status).toBe(listed ? 204 : 405);
+    expect(preflight.headers.get("access-control-allow-origin")).toBe(listed ? origin : null);
+    expect(preflight.headers.get("access-control-allow-headers")?.includes("idempotency-key") ?? false).toBe(listed);
+
+    // Refused for its origin, or only then for its ticket.
+    const upgrade = { ...headers, upgrade: "websocket", "sec-websocket-protocol": "kerb.v1, ticket.none" };
+    const { status } = await serveWith(config, "/v1/driver/socket", "GET", undefined, undefined, upgrade);
+    expect(status).toBe(sockets ? 401 : 403);
+  });
+
+  test("[E11] of a listed origin reads refusals too, and opens a socket with a ticket", async () => {
+    const refused = await serveWith(listing(OURS), "/v1/riders/me/rides", "GET", undefined, undefined, {
+      origin: OURS,
+    });
+    expect([refused.status, refused.headers.get("access-control-allow-origin")]).toEqual([401, OURS]);
+    const headers = {
+      origin: OURS,
+      upgrade: "websocket",
+      "sec-websocket-protocol": `kerb.v1, ticket.${await ticketFor("page")}`,
+    };
+    const opened = await serveWith(listing(OURS), "/v1/driver/socket", "GET", undefined, undefined, headers);
+    expect(opened.status).toBe(101);
+    opened.webSocket?.accept();
+    opened.webSocket?.close();
+  });
+
+  test("[E11] of another origin is nobody's where no list is configured", async () => {
+    const { ALLOWED_ORIGINS: _, ...bare } = env;
+    const read = await serveWith(bare as Env, "/health", "GET", undefined, undefined, { origin: OURS });
+    expect(read.headers.get("access-control-allow-origin")).toBeNull();
+  });
+
+  test.each(["*", "null", "app.test", "https://app.test/", "https://*.app.test/x", "https://APP.test"])(
+    "[E11] cannot be allowed by a list that says %j",
+    async (origins) => {
+      expect((await problemOf(await serveWith(listing(origins), "/health"), 500)).detail).toContain("ALLOWED_ORIGINS");
+    },
+  );
+});
+
+/** A binding that fails in everything one does with it, in words that nobody outside should read. */
+const failing = (message: string) =>
+  new Proxy(
+    {},
+    {
+      get: () => () => {
+        throw new Error(message);
+      },
+    },
+  ) as never;
+const SECRET = "select body from rides at /srv/kerb/src/history.ts:12";
+
+describe("a response", () => {
+  test.each<[status: number, what: string, ask: () => Promise<Response>]>([
+    [200, "an answer", () => serveWith(env, "/openapi.json")],
+    [
+      204,
+      "a preflight",
+      () =>
+        serveWith(listing(OURS), "/v1/rides", "OPTIONS", undefined, undefined, {
+          origin: OURS,
+          "access-control-request-method": "POST",
+        }),
+    ],
+    [401, "no token", () => serveWith(env, "/v1/riders/me/rides")],
+    [404, "no such path", () => serveWith(env, "/nowhere")],
+    [405, "a wrong verb", () => serveWith(env, "/health", "DELETE")],
+    [413, "a huge body", () => serveWith(env, "/v1/rides", "POST", { pad: "x".repeat(17_000) })],
+    [422, "a wrong body", () => serveWith(env, "/v1/dev/tokens", "POST", {})],
+    [426, "no upgrade", () => serveWith(env, "/v1/driver/socket")],
+    [
+      500,
+      "a failure of ours",
+      async () =>
+        serveWith(
+          { ...env, HISTORY: failing(SECRET) },
+          "/v1/riders/me/rides",
+          "GET",
+          undefined,
+          await riderToken("rita"),
+        ),
+    ],
+    [
+      503,
+      "history away",
+      async () =>
+        serveWith(
+          { ...env, HISTORY: failing(`D1_ERROR: ${SECRET}`) },
+          "/v1/riders/me/rides",
+          "GET",
+          undefined,
+          await riderToken("rita"),
+        ),
+    ],
+    [503, "a part away", () => serveWith({ ...env, HISTORY: failing(SECRET) }, "/health")],
+    [
+      503,
+      "an object away",
+      async () =>
+        serveWith(
+          { ...env, DISPATCH_SHARD: failing(SECRET) },
+          `/v1/rides/${RIDE}`,
+          "GET",
+          undefined,
+          await riderToken("rita"),
+        ),
+    ],
+    [500, "a configuration that is refused", () => serveWith({ ...env, SHARD_BITS: "99" }, "/health")],
+  ])("[E13] with %d, %s, is not kept, framed or guessed at, and says nothing of our inside", async (status, _, ask) => {
+    const response = await ask();
+    const { headers } = response;
+    expect(response.status).toBe(status);
+    expect(Object.fromEntries(headers)).toMatchObject({
+      "cache-control": "no-store",
+      "content-security-policy": expect.stringContaining("default-src 'none'"),
+      "referrer-policy": "no-referrer",
+      "x-content-type-options": "nosniff",
+      "x-frame-options": "DENY",
+    });
+    expect(Number(headers.get("strict-transport-security")?.match(/^max-age=(\d+)/)?.[1])).toBeGreaterThan(10_000_000);
+    expect(await response.text()).not.toMatch(/\.ts\b|\.js\b|node_modules|\bat \w+ \(|\bselect |Error:/);
   });
 });
 
@@ -220,25 +214,3 @@ describe("a configuration that is refused", () => {
     expect((await problemOf(await serveWith(wrong, "/health"), 500)).detail).toBeUndefined();
   });
 });
-
-test("metrics are open in development and an operator's in production", async () => {
-  expect((await call("/metrics")).status).toBe(200);
-  const { DEV_ISSUER_JWK: _, ...bare } = env;
-  const production = { ...bare, ENVIRONMENT: "production" } as Env;
-  await problemOf(await serveWith(production, "/metrics"), 401);
-  const { status } = await serveWith(production, "/metrics", "GET", undefined, await opsToken());
-  expect(status).toBe(200);
-});
-
-/** The same Worker under another configuration. */
-async function serveWith(config: Env, path: string, method = "GET", body?: object, token?: string): Promise<Response> {
-  const request = new Request(`${ORIGIN}${path}`, {
-    method,
-    headers: {
-      ...(body && { "content-type": "application/json" }),
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-    },
-    ...(body && { body: JSON.stringify(body) }),
-  });
-  return worker.fetch(request, config, createExecutionContext());
-}

@@ -13,7 +13,6 @@ import {
   fixAt,
   MIDTOWN,
   migrateHistory,
-  ORIGIN,
   openSocket,
   PROFILE,
   problemOf,
@@ -72,15 +71,6 @@ describe("a socket's ticket", () => {
 });
 
 describe("an upgrade", () => {
-  test("[E11] from a page of somebody else is refused, from ours it is not, and an app sends no origin", async () => {
-    const foreign = await upgrade(await ticketFor("orin"), { origin: "https://evil.test" });
-    expect((await problemOf(foreign, 403)).type).toBe("/problems/forbidden");
-    const ours = await upgrade(await ticketFor("orin"), { origin: ORIGIN });
-    expect(ours.status).toBe(101);
-    ours.webSocket?.accept();
-    ours.webSocket?.close();
-  });
-
   test.each([undefined, "kerb.v1", "kerb.v2, ticket.x", "ticket.x"])("offering %j is refused", async (offered) => {
     const response = await call("/v1/driver/socket", {
       headers: { upgrade: "websocket", ...(offered !== undefined && { "sec-websocket-protocol": offered }) },

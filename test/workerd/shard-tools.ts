@@ -54,6 +54,22 @@ export function rowsOf<T extends Record<string, SqlStorageValue>>(place: LatLng,
   return runInDurableObject(shardOf(place), (_, state) => state.storage.sql.exec<T>(query).toArray());
 }
 
+/** Everything that hostile words might change: what each socket remembers, who can be found, and every row. */
+export async function insideOf(place: LatLng) {
+  const request = { vehicleType: "economy", payment: "card", minimumRating: 0, seats: 1, accessible: false } as const;
+  const found = await shardOf(place).nearby({ pickup: place, request, radiusMeters: 5_000, limit: 20, exclude: [] });
+  const candidates = found.map(({ driverId, position }) => ({ driverId, position }));
+  const memories = await runInDurableObject(shardOf(place), (_, state) =>
+    state.getWebSockets().map((socket) => JSON.stringify(socket.deserializeAttachment())),
+  );
+  // Not whether history has confirmed an event: that goes on by itself.
+  const queries = ["rides", "offers", "replies"].map((table) => `SELECT * FROM ${table}`);
+  const rows = await Promise.all(
+    [...queries, "SELECT ride_id, version, body FROM events"].map((query) => rowsOf(place, query)),
+  );
+  return { candidates, memories: memories.sort(), rows };
+}
+
 export function alarmOf(place: LatLng): Promise<number | null> {
   return runInDurableObject(shardOf(place), (_, state) => state.storage.getAlarm());
 }

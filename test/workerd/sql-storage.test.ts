@@ -118,6 +118,23 @@ describe("the database itself refuses", () => {
     });
   });
 
+  test("[R12] a rider's requests are found again by their time, oldest first, and nobody else's", async () => {
+    await inShard((storage) => {
+      const asked = (ride: Ride, key: string, at: number): Write[] => [
+        saveRide(ride),
+        append(ride),
+        { type: "save.reply", riderId: ride.riderId, key, reply: { rideId: ride.id, bodyHash: "h" }, at },
+      ];
+      storage.commit([...asked(a, "z", AT), ...asked(b, "y", AT)]);
+      expect(storage.requestsSince(a.riderId, AT - 1)).toEqual([AT]);
+      expect(storage.requestsSince(a.riderId, AT)).toEqual([]);
+      const again = { ...a, id: "a2" as RideId, version: 1 };
+      storage.commit([saveRide({ ...a, version: 2, state: "cancelled_by_rider", endedAt: AT, late: false } as Ride)]);
+      storage.commit(asked(again, "a", AT + 5));
+      expect(storage.requestsSince(a.riderId, AT - 1)).toEqual([AT, AT + 5]);
+    });
+  });
+
   test("[S1] [S2] nothing of the ordinary: what is dead or ended makes room", async () => {
     await inShard((storage) => {
       storage.commit(before);

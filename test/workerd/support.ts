@@ -1,12 +1,14 @@
 /** What the tests of the real Worker share: people with tokens, requests, drivers with sockets. */
-import { applyD1Migrations } from "cloudflare:test";
+import { applyD1Migrations, createExecutionContext } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { importJWK, type JWK, SignJWT } from "jose";
 import { expect } from "vitest";
 import type { RideView } from "../../src/domain/notice.ts";
 import type { LatLng } from "../../src/domain/place.ts";
+import type { Env } from "../../src/env.ts";
 import { DriverDown, type DriverUp, SUBPROTOCOL, TICKET_PREFIX } from "../../src/protocol/driver.ts";
 import type { ProblemBody } from "../../src/protocol/ops.ts";
+import worker from "../../src/worker.ts";
 
 export const ORIGIN = "https://kerb.test";
 export const MIDTOWN: LatLng = { lat: 40.7549, lng: -73.984 };
@@ -64,6 +66,27 @@ export function call(path: string, { method, token, headers = {}, body, stream }
     ...(stream !== undefined && { body: stream, duplex: "half" }),
     ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
   });
+}
+
+/** The same Worker under another configuration. */
+export async function serveWith(
+  config: Env,
+  path: string,
+  method = "GET",
+  body?: object,
+  token?: string,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  const request = new Request(`${ORIGIN}${path}`, {
+    method,
+    headers: {
+      ...(body && { "content-type": "application/json" }),
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...headers,
+    },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  return worker.fetch(request, config, createExecutionContext());
 }
 
 /** The problem in a refusal; fails where the response is not one of this status. */

@@ -45,12 +45,15 @@ describe("an offer begins", () => {
   });
 
   test("[O12] with places blurred by tens of metres and no word of who the rider is", () => {
-    const kit = offered();
+    const kit = new ShardKit();
+    kit.driver("ann", 234);
+    kit.request("rita");
     const [card] = toldTo(kit.effects, "ann").filter((notice) => notice.type === "offer");
     const away = haversineMeters(card!.pickup, PICKUP);
     expect(away).toBeLessThan(120);
     expect(card!.pickup).not.toEqual(PICKUP);
     expect(JSON.stringify(card)).not.toContain("rita");
+    // Also the distance: three drivers' exact ones would meet at the door.
     expect(card).toMatchObject({ pickupMeters: 200, tripMeters: 4_000, currency: "USD", vehicleType: "economy" });
   });
 

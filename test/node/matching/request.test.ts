@@ -71,6 +71,33 @@ describe("a request", () => {
     expect(answerIn(kit.request("rita"), "ride").view.id).toBe(rideIdOf(2));
   });
 
+  test("[R12] of a rider who had five rides within a minute waits until the first of them is that old", () => {
+    const kit = new ShardKit();
+    for (let n = 0; n < 5; n++) {
+      expect(answerIn(kit.request("rita"), "ride").replayed).toBe(false);
+      cancelBy(kit, "rita", n);
+      kit.wait(1_000);
+    }
+    const sixth = kit.request("rita", {}, { key: "sixth" });
+    expect(answerIn(sixth, "refused")).toEqual({ type: "refused", reason: "too_many_rides", retryAfterMs: 55_000 });
+    expect(changesNothing(sixth)).toBe(true);
+    // What was answered before is answered again, and others are not slowed down.
+    expect(answerIn(kit.request("rita", {}, { key: "key-4" }), "ride").replayed).toBe(true);
+    expect(answerIn(kit.request("remo"), "ride").replayed).toBe(false);
+    kit.wait(54_999);
+    expect(answerIn(kit.request("rita", {}, { key: "sixth" }), "refused")).toMatchObject({ retryAfterMs: 1 });
+    kit.wait(1);
+    expect(answerIn(kit.request("rita", {}, { key: "sixth" }), "ride").replayed).toBe(false);
+  });
+
+  test("[R12] that was refused because of an open ride is not counted", () => {
+    const kit = new ShardKit();
+    kit.request("rita");
+    for (let n = 1; n < 9; n++) expect(answerIn(kit.request("rita"), "refused").reason).toBe("rider_busy");
+    cancelBy(kit, "rita");
+    expect(answerIn(kit.request("rita"), "ride").replayed).toBe(false);
+  });
+
   test("[R5] to a full shard is refused and leaves no reply, so the same key may succeed later", () => {
     const kit = new ShardKit();
     for (let n = 0; n < LIMITS.openRides; n++) kit.request(`rider-${n}`, { minimumRating: 5 });

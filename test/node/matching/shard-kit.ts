@@ -12,6 +12,7 @@ import type { Offer, OfferId, Ride, RideId, RiderId } from "../../../src/domain/
 import type { EpochMs } from "../../../src/domain/time.ts";
 import { apply } from "../../../src/matching/apply.ts";
 import type { Answer, Command, CommandOf, Effect, StoredReply } from "../../../src/matching/commands.ts";
+import { LIMITS } from "../../../src/matching/limits.ts";
 import { ShardState } from "../../../src/matching/shard-state.ts";
 import { rankByPickupTime } from "../../../src/ranking/nearest-ranker.ts";
 import { shardNameOf } from "../../../src/routing/shard-map.ts";
@@ -73,6 +74,7 @@ export class ShardKit {
     offers: new Map<OfferId, Offer>(),
     events: new Map<string, RideEvent>(),
     replies: new Map<string, StoredReply & { ride: Ride }>(),
+    requestedAt: new Map<string, EpochMs[]>(),
   };
   shard: ShardState;
   readonly #dispatch: Market["dispatch"];
@@ -173,6 +175,7 @@ export class ShardKit {
       key,
       bodyHash: JSON.stringify(wish),
       prior: this.rows.replies.get(`${rider}/${key}`) ?? null,
+      recent: (this.rows.requestedAt.get(rider) ?? []).filter((moment) => moment > this.now - LIMITS.rideRateMs),
       ...call,
     });
   }
@@ -243,7 +246,8 @@ export class ShardKit {
       else if (effect.type === "save.offer") this.rows.offers.set(effect.offer.id, effect.offer);
       else if (effect.type === "append.event") this.rows.events.set(effect.event.id, effect.event);
       else if (effect.type === "save.reply") {
-        const { riderId: rider, key, reply } = effect;
+        const { riderId: rider, key, reply, at: moment } = effect;
+        this.rows.requestedAt.set(rider, [...(this.rows.requestedAt.get(rider) ?? []), moment]);
         this.rows.replies.set(`${rider}/${key}`, { ...reply, ride: this.rows.rides.get(reply.rideId)! });
       } else if (effect.type === "mark.archived") for (const id of effect.eventIds) this.rows.events.delete(id);
     }

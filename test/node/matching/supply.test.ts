@@ -88,6 +88,7 @@ describe("supply", () => {
       kit.locate("ann", at(20_000, bearing));
     }
     expect(indexed(kit)).toBe(0);
+    expect(kit.shard.supply.suspectsAt(kit.now)).toBe(1);
     expect(statusesOf(kit, "ann").at(-1)).toEqual({ state: "unlocated", reason: "held-fix" });
     kit.wait(1_000);
     kit.locate("ann", at(200));
@@ -97,6 +98,22 @@ describe("supply", () => {
       kit.locate("ann", at(200));
     }
     expect([indexed(kit), statusesOf(kit, "ann").at(-1)]).toEqual([1, { state: "available" }]);
+    expect(kit.shard.supply.suspectsAt(kit.now)).toBe(0);
+  });
+
+  test("[D9] held jumps take no ride away: its rider goes on seeing the last place that was believed", () => {
+    const kit = new ShardKit();
+    const rideId = kit.assigned();
+    for (const bearing of [0, 120, 240]) {
+      kit.wait(1_000);
+      kit.locate("ann", at(20_000, bearing));
+    }
+    expect(kit.shard.supply.suspectsAt(kit.now)).toBe(1);
+    expect(kit.ride().state).toBe("assigned");
+    expect(kit.shard.tracks.get(rideId)?.fix.position).toEqual(at(300));
+    for (const step of ["arrive", "start", "complete"] as const) kit.step("ann", step);
+    expect(kit.ride().state).toBe("completed");
+    expect(indexed(kit)).toBe(0);
   });
 });
 

@@ -65,6 +65,10 @@ class Room implements ShardStorage, ShardOutside {
     return this.replies.get(`${rider}/${key}`) ?? null;
   }
 
+  requestsSince(): number[] {
+    return [];
+  }
+
   readEvents(rideId: string, afterVersion: number): RideEvent[] {
     return [...this.events.values()].filter((event) => event.rideId === rideId && event.version > afterVersion);
   }
@@ -104,6 +108,7 @@ class Room implements ShardStorage, ShardOutside {
       key,
       bodyHash: "h",
       prior: null,
+      recent: [],
     };
     return this.runtime.submit(request);
   }
