@@ -11,6 +11,7 @@ import type { EpochMs } from "../../src/domain/time.ts";
 import type { Answer, Command, Message, Write } from "../../src/matching/commands.ts";
 import type { LockCommand, LockState } from "../../src/matching/driver-lock.ts";
 import { Hearing } from "./hearing.ts";
+import { Races } from "./races.ts";
 import { promise } from "./violation.ts";
 
 /** From which states a ride may come to this event's state; a rating changes no state. */
@@ -36,6 +37,10 @@ const OFFER_COMES_FROM: Readonly<Record<Offer["state"], readonly (Offer["state"]
   dead: ["intent", "offered", "dead"],
 };
 
+type LockMessage = Extract<Message, { type: "reserve" | "release" }>;
+
+const NAMES_SOMEBODY = /\b(?:driver|rider)-\d|\.r\d/;
+
 export class Auditor {
   readonly rides = new Map<RideId, Ride>();
   readonly offers = new Map<OfferId, Offer>();
@@ -45,6 +50,7 @@ export class Auditor {
   readonly overAt = new Map<OfferId, EpochMs>();
   readonly counts = new Map<string, number>();
   readonly hearing: Hearing;
+  readonly races: Races;
   readonly #now: () => EpochMs;
   /** Offered or won, over all shards. An intent holds nobody: two shards may want the same driver. */
   readonly #holdingOf = new Map<DriverId, OfferId>();
@@ -60,6 +66,7 @@ export class Auditor {
   constructor(now: () => EpochMs) {
     this.#now = now;
     this.hearing = new Hearing(this);
+    this.races = new Races(now, (name) => this.count(name));
   }
 
   *openOffers(): Generator<Offer> {
@@ -120,6 +127,7 @@ export class Auditor {
 
   answered(command: Command, answer: Answer): void {
     this.count(`answer ${answer.type}`);
+    this.races.answered(command);
     if (answer.type === "verdict" && answer.verdict.outcome === "won" && command.type === "offer.accepted") {
       this.#wonAnswered(command.offerId);
     }
@@ -143,11 +151,13 @@ export class Auditor {
         return;
       }
       case "reserve":
+        this.#saidToLock(shard, message);
         promise(this.offers.get(message.offerId)?.state === "intent", "S3", () => {
           return `${shard} reserves for ${message.offerId}, which is ${this.offers.get(message.offerId)?.state}`;
         });
         return;
       case "release": {
+        this.#saidToLock(shard, message);
         const state = this.offers.get(message.offerId)?.state;
         promise(state === "dead" || state === "ended", "S3", () => `${shard} releases ${message.offerId} (${state})`);
         return;
@@ -162,8 +172,17 @@ export class Auditor {
         return;
       }
       case "count":
+        promise(
+          !NAMES_SOMEBODY.test(message.label ?? ""),
+          "S10",
+          () => `${message.name} is counted by ${message.label}`,
+        );
         if (message.name === "offer_event") this.count(`offer ${message.label}`);
     }
+  }
+
+  #saidToLock(by: ShardName, { type: kind, driverId: about, offerId }: LockMessage): void {
+    this.races.said({ about, by, kind, offerId });
   }
 
   #rideSaved(ride: Ride): void {
@@ -182,6 +201,7 @@ export class Auditor {
     promise(this.rides.get(rideId) === ride && ride.version === version, "S6", () => `${id} is not what was saved`);
     const before = this.events.get(`${rideId}:${version - 1}`)?.ride.state ?? null;
     promise(COMES_FROM[type].includes(before), "S6", () => `${id}: ${type} of a ride that was ${before}`);
+    this.races.rideChanged(event, this.events.get(`${rideId}:${version - 1}`)?.ride);
     this.events.set(id, event);
     this.count(type);
     if (type === "ride.assigned" && isEngaged(ride)) {
@@ -200,6 +220,7 @@ export class Auditor {
       () => `${id} was ${before?.state}, is ${state}`,
     );
     this.offers.set(id, offer);
+    this.races.offerSaved(offer);
     if (state === "intent" || state === "offered") this.#openOffers.add(id);
     else this.#openOffers.delete(id);
     if (state === "won") {

@@ -27,6 +27,7 @@ export class Hearing {
     this.#auditor.count(`heard ${notice.type}`);
     switch (notice.type) {
       case "welcome": {
+        this.#auditor.count(`welcomed holding ${notice.holding.kind}`);
         const newest = this.#epochs.get(driverId) ?? 0;
         promise(notice.epoch !== newest, "S9", () => `${driverId} is welcomed twice at epoch ${newest}`);
         this.#epochs.set(driverId, Math.max(newest, notice.epoch));

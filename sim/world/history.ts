@@ -30,11 +30,21 @@ export class EventQueue {
   readonly #random: Random;
   readonly #faults: () => Faults;
   readonly #consume: (events: readonly RideEvent[]) => void;
+  readonly #count: (name: string) => void;
+  /** Everything it was ever given. */
+  readonly given = new Set<string>();
   /** Events taken and not yet delivered. */
   depth = 0;
 
   /** `consume` throws when the history is away; the batch then comes again. */
-  constructor(loop: EventLoop, random: Random, faults: () => Faults, consume: (events: readonly RideEvent[]) => void) {
+  constructor(
+    loop: EventLoop,
+    random: Random,
+    faults: () => Faults,
+    consume: (events: readonly RideEvent[]) => void,
+    count: (name: string) => void,
+  ) {
+    this.#count = count;
     this.#loop = loop;
     this.#random = random;
     this.#faults = faults;
@@ -51,7 +61,10 @@ export class EventQueue {
     for (const event of shuffled(events, random)) {
       const lost = random.next() < queueLost;
       const repeated = random.next() < queueRepeated;
-      if (!lost) batch.push(event);
+      this.given.add(event.id);
+      if (lost) this.#count("queue lost an event");
+      else batch.push(event);
+      if (repeated) this.#count("queue repeated an event");
       if (repeated) this.#deliverLater([event], DELIVERIES);
       if (random.next() < 0.2) {
         this.#deliverLater(batch, DELIVERIES);

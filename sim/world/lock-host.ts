@@ -64,6 +64,7 @@ export class LockHost {
       auditor.lockCommitted(this.driverId, before, state, command);
       if (state.ask !== null && before.ask === null) this.#setAlarm(state.ask.at - this.#skewMs);
     }
+    auditor.races.lockAnswered(this.driverId, command, state !== before);
     return crashed ? this.#die(`after saving ${command.type}`) : answer;
   }
 

@@ -41,8 +41,8 @@ export class MemoryStorage implements ShardStorage {
     };
   }
 
-  /** All or nothing: a write that the schema refuses takes the ones before it back. */
-  commit(writes: readonly Write[]): void {
+  /** All or nothing: a write that the schema refuses, or a death half-way, takes the ones before it back. */
+  commit(writes: Iterable<Write>): void {
     const undo: (() => void)[] = [];
     try {
       for (const write of writes) this.#write(write, undo);

@@ -23,8 +23,10 @@ export class Network {
   readonly #loop: EventLoop;
   readonly #random: Random;
   readonly #faults: () => Faults;
+  readonly #count: (name: string) => void;
 
-  constructor(loop: EventLoop, random: Random, faults: () => Faults) {
+  constructor(loop: EventLoop, random: Random, faults: () => Faults, count: (name: string) => void) {
+    this.#count = count;
     this.#loop = loop;
     this.#random = random;
     this.#faults = faults;
@@ -60,11 +62,15 @@ export class Network {
   #request(name: string, deliver: () => void): void {
     const { requestLost, requestRepeated } = this.#faults();
     if (this.#random.next() >= requestLost) this.#loop.after(this.delayMs(name), deliver);
-    if (this.#random.next() < requestRepeated) this.#loop.after(this.delayMs(name) + this.delayMs(name), deliver);
+    else this.#count("message lost");
+    if (this.#random.next() >= requestRepeated) return;
+    this.#count("message repeated");
+    this.#loop.after(this.delayMs(name) + this.delayMs(name), deliver);
   }
 
   #answer(name: string, deliver: () => void): void {
     if (this.#random.next() >= this.#faults().answerLost) this.#loop.after(this.delayMs(name), deliver);
+    else this.#count("message lost");
   }
 
   delayMs(name: string): number {

@@ -43,3 +43,9 @@ export function drawMarket(random: Random): Market {
     },
   };
 }
+
+/** Every driver is asked at once, for every ride. */
+export function crowdedMarket(market: Market): Market {
+  const { dispatch } = market;
+  return { ...market, dispatch: { ...dispatch, kind: "broadcast", waveSize: 8, startRadiusMeters: 3_500 } };
+}

@@ -12,6 +12,7 @@ import type { DriverUp } from "../../src/protocol/driver.ts";
 import { shardAt } from "../../src/routing/shard-map.ts";
 import { bearingDegrees, destinationPoint, haversineMeters } from "../../src/spatial/distance.ts";
 import type { Random } from "../random.ts";
+import { wordOfDriver } from "./races.ts";
 import { Socket, type SocketEnd, type SocketPeer } from "./socket.ts";
 import { nextStep } from "./temper.ts";
 import { brief } from "./trace.ts";
@@ -165,7 +166,7 @@ export class ScriptedDriver implements SocketPeer {
 
   /** Make before break: the old socket serves until the new one is welcomed. */
   #connect(shard: ShardName): void {
-    const { loop, network, temper, trace } = this.#world;
+    const { auditor, loop, network, temper, trace } = this.#world;
     const host = this.#world.shard(shard);
     const old = this.#random.next() < temper.driver.oldTickets && this.#sockets > 0;
     const number = old ? this.#sockets : ++this.#sockets;
@@ -184,6 +185,7 @@ export class ScriptedDriver implements SocketPeer {
     if (this.#opening !== null) this.#opening.closeFromClient();
     this.#opening = socket;
     this.#unsure = false;
+    auditor.races.said({ about: this.id, by: ticket.ticketId, kind: "attach" });
     loop.after(network.delayMs("connect"), () => host.open(socket, this.#available));
     loop.after(WELCOME_WITHIN_MS, () => {
       if (this.#opening !== socket) return;
@@ -264,13 +266,15 @@ export class ScriptedDriver implements SocketPeer {
 
   /** Also again: a command is repeated under the same name until it is judged. */
   #say(deed: Deed): void {
-    const { loop, temper, trace } = this.#world;
+    const { auditor, loop, temper, trace } = this.#world;
     const old = this.#old.at(-1);
     const stale = old !== undefined && this.#random.next() < temper.driver.staleSocket;
     const socket = stale ? old : this.#live;
     this.#deeds.set(deed.cid, { deed, saidAt: loop.now });
     if (socket === null) return;
     trace.add(loop.now, this.id, `says ${brief(deed)} on ${socket.name}`);
+    const kind = deed.type === "trip" ? deed.step : deed.type === "offer.accept" ? "accept" : "decline";
+    auditor.races.said(wordOfDriver({ offerId: deed.offerId, driverId: this.id }, kind));
     socket.up(deed);
   }
 

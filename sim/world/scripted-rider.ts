@@ -5,13 +5,12 @@ import type { Answer, Command } from "../../src/matching/commands.ts";
 import { newRideId, shardAt, shardOfRide } from "../../src/routing/shard-map.ts";
 import type { Random } from "../random.ts";
 import type { Callee, CallLimits } from "./network.ts";
+import { wordOf } from "./races.ts";
 import type { World } from "./world.ts";
 
 /** The Worker asks once; it is the rider's app that asks again. */
 const CALL: CallLimits = { deadlineMs: 3_000, attempts: 1 };
 const AGAIN_MS = 2_000;
-const LOOK_MS = 3_000;
-const PAUSE_MS = 15_000;
 const REPEAT_MS = 20_000;
 
 export class ScriptedRider {
@@ -24,7 +23,7 @@ export class ScriptedRider {
     this.#world = world;
     this.id = id;
     this.#random = random;
-    world.loop.after(random.int(PAUSE_MS), () => this.ask());
+    world.loop.after(random.int(world.temper.rider.pauseMs), () => this.ask());
   }
 
   /** One ride from the first word to the last, then the next while the world takes new ones. */
@@ -74,7 +73,7 @@ export class ScriptedRider {
     const { cancels, leaves, rates } = temper.rider;
     const [cancel, leave] = [this.#random.next() < cancels, this.#random.next() < leaves / 10];
     if (leave) return this.#next();
-    loop.after(LOOK_MS, () => {
+    loop.after(temper.rider.lookMs, () => {
       if (cancel) this.#toRide("cancel", rideId, { type: "ride.cancelled", rideId, riderId: this.id }, () => {});
       this.#look(rideId, (view) => {
         if (view === null || !isOver(view.state)) return this.#watch(rideId);
@@ -100,6 +99,8 @@ export class ScriptedRider {
 
   #toRide(name: string, rideId: RideId, command: Command, done: (answer: Answer | null) => void): void {
     const host = this.#world.shard(shardOfRide(rideId, this.#world.shardBits)!);
+    const word = wordOf(command);
+    if (word !== null) this.#world.auditor.races.said(word);
     this.#call(name, host.ask(command, same), done);
   }
 
@@ -108,8 +109,8 @@ export class ScriptedRider {
   }
 
   #next(): void {
-    const { loop } = this.#world;
-    loop.after(1_000 + this.#random.exponential(PAUSE_MS), () => {
+    const { loop, temper } = this.#world;
+    loop.after(1_000 + this.#random.exponential(temper.rider.pauseMs), () => {
       if (this.#world.takesRequests()) this.ask();
     });
   }

@@ -23,6 +23,12 @@ import type { World } from "./world.ts";
 /** The object dies here; everything above it in the stack is its own. */
 class Crash extends Error {}
 
+/** Some of the rows, then death. */
+function* brokenOff(writes: readonly Write[], after: number): Generator<Write> {
+  yield* writes.slice(0, after);
+  throw new Crash("half-way through a commit");
+}
+
 /** The platform rings again when the object died under its alarm. */
 const ALARM_RETRY_MS = 2_000;
 /** Rings at one moment after which it is plain that the alarm rings for nothing. */
@@ -166,7 +172,7 @@ export class ShardHost implements SocketServer {
     return runtime;
   }
 
-  /** The rows, with death before or after they are written. */
+  /** The rows, with death while they are written, or after. */
   #crashing(): ShardStorage {
     const { storage, world } = this;
     const { random, auditor } = world;
@@ -179,11 +185,13 @@ export class ShardHost implements SocketServer {
       prune: (before) => storage.prune(before),
       commit: (writes: readonly Write[]) => {
         const crashes = random.next() < world.faults.commitCrashed;
-        const before = random.next() < 0.5;
-        if (crashes && before) throw new Crash("before a commit");
+        const luck = random.next();
+        if (crashes && luck < 0.5) storage.commit(brokenOff(writes, Math.floor(2 * luck * writes.length)));
         storage.commit(writes);
         auditor.shardCommitted(this.name, writes);
-        if (crashes) throw new Crash("after a commit");
+        if (!crashes) return;
+        if (writes.some(({ type }) => type === "mark.archived")) auditor.count("shard crash, an event just confirmed");
+        throw new Crash("after a commit");
       },
     };
   }
@@ -194,6 +202,7 @@ export class ShardHost implements SocketServer {
     this.#downUntil = loop.now + drawDownMs(faults, random);
     trace.add(loop.now, this.name, `dies ${when}; sockets ${keepsSockets ? "kept" : "lost"}`);
     auditor.count(`shard crash ${when}`);
+    for (const stage of this.#stagesOfEvents()) auditor.count(`shard crash, an event ${stage}`);
     this.#forget();
     if (!keepsSockets) {
       for (const socket of this.sockets) {
@@ -205,6 +214,17 @@ export class ShardHost implements SocketServer {
     // The rows and the alarm of one turn are one write. The turn never came to its alarm, so it rings as soon as may be,
     // which is no later than the alarm it would have set.
     if (when === "after a commit") this.#ringAt(this.#downUntil);
+  }
+
+  /** How far the events had come that history has yet to confirm. */
+  #stagesOfEvents(): Set<string> {
+    const { queue, history } = this.world;
+    const stages = new Set<string>();
+    for (const { id } of this.storage.unarchived()) {
+      if (history.events.has(id)) stages.add("stored and not confirmed");
+      else stages.add(queue.given.has(id) ? "sent and not stored" : "written and not sent");
+    }
+    return stages;
   }
 
   #forget(): void {

@@ -33,12 +33,18 @@ export interface RiderTemper {
   readonly rates: number;
   /** Never looks at his ride again. */
   readonly leaves: number;
+  readonly lookMs: number;
+  /** Mean time from one ride to the next. */
+  readonly pauseMs: number;
 }
 
 export interface Temper {
   readonly driver: DriverTemper;
   readonly rider: RiderTemper;
 }
+
+const LOOK_MS = 3_000;
+const PAUSE_MS = 15_000;
 
 export function drawTemper(random: Random): Temper {
   const on = () => random.next() < 0.5;
@@ -63,6 +69,8 @@ export function drawTemper(random: Random): Temper {
       cancels: share(0.01, 0.3),
       rates: random.next(),
       leaves: share(0.05, 0.5),
+      lookMs: LOOK_MS,
+      pauseMs: PAUSE_MS,
     },
   };
 }
@@ -82,8 +90,16 @@ export const PATIENT: Temper = {
     oldTickets: 0,
     vanishes: 0,
   },
-  rider: { repeats: 0, reusesKey: 0, cancels: 0, rates: 0.5, leaves: 0 },
+  rider: { repeats: 0, reusesKey: 0, cancels: 0, rates: 0.5, leaves: 0, lookMs: LOOK_MS, pauseMs: PAUSE_MS },
 };
+
+/** The same people where everybody wants the same thing at the same moment: nearly every word meets another's. */
+export function hurried({ driver, rider }: Temper): Temper {
+  return {
+    driver: { ...driver, accepts: 1, reactionMs: 3, pauses: 0, vanishes: 0 },
+    rider: { ...rider, cancels: 0.25, leaves: 0, lookMs: 150, pauseMs: 500 },
+  };
+}
 
 /** What a driver does next on his ride at this beat; null while he is still on the way. */
 export function nextStep(state: RideState, luck: number, cancels: boolean): TripStep | null {

@@ -12,14 +12,18 @@ export function promise(kept: boolean, invariant: string, message: () => string)
   if (!kept) throw new Violation(invariant, message());
 }
 
+export function replayCommand(seed: number, crowded: boolean): string {
+  return `npm run sim -- --seed ${seed}${crowded ? " --crowded" : ""}`;
+}
+
 /** A violation with everything a reader needs to see it again. */
 export class SimulationFailure extends Error {
   readonly seed: number;
   readonly invariant: string;
 
-  constructor(seed: number, cause: unknown, tail: (complaint: string) => string) {
+  constructor(seed: number, crowded: boolean, cause: unknown, tail: (complaint: string) => string) {
     const complaint = cause instanceof Error ? cause.message : String(cause);
-    super(`seed ${seed}: ${complaint}\n\n${tail(complaint)}\n\nreplay: npm run sim -- --seed ${seed}`, { cause });
+    super(`seed ${seed}: ${complaint}\n\n${tail(complaint)}\n\nreplay: ${replayCommand(seed, crowded)}`, { cause });
     this.seed = seed;
     this.invariant = cause instanceof Violation ? cause.invariant : (complaint.match(/\b[SL]\d\b/)?.[0] ?? "core");
   }

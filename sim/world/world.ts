@@ -17,12 +17,12 @@ import { EventQueue, MemoryHistory } from "./history.ts";
 import { LockHost } from "./lock-host.ts";
 import { FAITHFUL, type Mutation } from "./mutation.ts";
 import { Network } from "./network.ts";
-import { drawMarket, drawPlaces, SHARD_BITS } from "./scene.ts";
+import { crowdedMarket, drawMarket, drawPlaces, SHARD_BITS } from "./scene.ts";
 import { ScriptedDriver } from "./scripted-driver.ts";
 import { ScriptedRider } from "./scripted-rider.ts";
 import { Settlement } from "./settlement.ts";
 import { ShardHost } from "./shard-host.ts";
-import { drawTemper, PATIENT, type Temper } from "./temper.ts";
+import { drawTemper, hurried, PATIENT, type Temper } from "./temper.ts";
 import { Trace } from "./trace.ts";
 import { SimulationFailure } from "./violation.ts";
 
@@ -44,12 +44,12 @@ export interface WorldReport {
 }
 
 /** One world from its first request to its end. Throws SimulationFailure at the first broken promise. */
-export function runWorld(seed: number, mutation: Partial<Mutation> = {}): WorldReport {
-  const world = new World(seed, { ...FAITHFUL, ...mutation });
+export function runWorld(seed: number, crowded = false, mutation: Partial<Mutation> = {}): WorldReport {
+  const world = new World(seed, crowded, { ...FAITHFUL, ...mutation });
   try {
     return world.run();
   } catch (error) {
-    throw new SimulationFailure(seed, error, (complaint) => world.trace.tail(complaint));
+    throw new SimulationFailure(seed, crowded, error, (complaint) => world.trace.tail(complaint));
   }
 }
 
@@ -76,7 +76,8 @@ export class World {
   #healed = false;
   #ulids = 0;
 
-  constructor(seed: number, mutation: Mutation) {
+  /** A crowded world has more people, who all want the same thing at the same moment. */
+  constructor(seed: number, crowded: boolean, mutation: Mutation) {
     const root = createRandom(seed);
     const size = root.fork("size");
     this.#seed = seed;
@@ -84,14 +85,18 @@ export class World {
     this.mutation = mutation;
     this.random = root.fork("objects");
     this.faults = drawFaults(root.fork("faults"));
-    this.temper = drawTemper(root.fork("temper"));
-    this.market = drawMarket(root.fork("market"));
+    const temper = drawTemper(root.fork("temper"));
+    const market = drawMarket(root.fork("market"));
+    this.temper = crowded ? hurried(temper) : temper;
+    this.market = crowded ? crowdedMarket(market) : market;
     this.place = drawPlaces(root.fork("places"));
     this.#healAt = START_AT + (1 + size.int(3)) * MINUTE_MS;
     const faults = () => this.faults;
-    this.network = new Network(this.loop, root.fork("network"), faults);
-    this.queue = new EventQueue(this.loop, root.fork("queue"), faults, (events) => this.#archive(events));
-    const [drivers, riders] = [2 + size.int(5), 2 + size.int(5)];
+    const count = (name: string) => this.auditor.count(name);
+    this.network = new Network(this.loop, root.fork("network"), faults, count);
+    this.queue = new EventQueue(this.loop, root.fork("queue"), faults, (events) => this.#archive(events), count);
+    const fewest = crowded ? 6 : 2;
+    const [drivers, riders] = [fewest + size.int(5), fewest + size.int(5)];
     this.drivers = Array.from({ length: drivers }, (_, i) => this.#driver(`driver-${i + 1}` as DriverId));
     for (let i = 1; i <= riders; i++) {
       const id = `rider-${i}` as RiderId;

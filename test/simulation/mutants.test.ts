@@ -11,7 +11,7 @@ const HARMLESS_SEEDS = 40;
 function firstFailure(mutant: (typeof MUTANTS)[string]["mutant"]): SimulationFailure | null {
   for (let seed = 1; seed <= WITHIN_SEEDS; seed++) {
     try {
-      runWorld(seed, mutant());
+      runWorld(seed, false, mutant());
     } catch (error) {
       if (error instanceof SimulationFailure) return error;
       throw error;
@@ -31,6 +31,6 @@ describe(`within ${WITHIN_SEEDS} seeds the auditor notices`, () => {
 
 describe(`in ${HARMLESS_SEEDS} seeds the auditor passes`, () => {
   test.each(Object.entries(HARMLESS))("%s", (_, mutant) => {
-    for (let seed = 1; seed <= HARMLESS_SEEDS; seed++) runWorld(seed, mutant());
+    for (let seed = 1; seed <= HARMLESS_SEEDS; seed++) runWorld(seed, false, mutant());
   });
 });
