@@ -122,6 +122,7 @@ export function createDecisionWorld(driverCount: number, random: Random): Decisi
       },
       stats: { ...NEW_DRIVER_STATS, offersSeen: random.int(200), acceptRate: random.next() },
       available: true,
+      endsAt: Number.POSITIVE_INFINITY,
       holding: { kind: "none" },
     });
     locate(driverId);

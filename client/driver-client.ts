@@ -14,7 +14,7 @@ import { createPendingCommands } from "./pending-commands.ts";
 import type { TokenSource } from "./tokens.ts";
 
 type Welcome = Extract<DriverNotice, { type: "welcome" }>;
-type Told = Exclude<DriverNotice, { type: "welcome" | "offer.verdict" | "trip.verdict" | "rehome" }>;
+type Told = Exclude<DriverNotice, { type: "welcome" | "offer.verdict" | "trip.verdict" | "rehome" | "session.ending" }>;
 
 export type DriverEvent =
   /** Connected; `welcome.holding` is the truth about his offer or ride, whatever he believed before. */
@@ -115,22 +115,42 @@ class Connection implements DriverClient {
   async #connect(): Promise<void> {
     this.#timer = null;
     try {
-      const { ticket, url } = await callApi(this.#options, {
-        method: "POST",
-        path: "/v1/ws-ticket",
-        token: await this.#options.token(),
-        body: this.#options.position(),
-        answer: TicketBody,
-        patienceMs: 0,
-      });
-      if (this.#stopped) return;
-      this.#url = url;
-      this.#current = this.#open(ticket);
+      const ticket = await this.#newTicket();
+      if (!this.#stopped) this.#current = this.#open(ticket);
     } catch (error) {
       const refused = error instanceof RefusedError && error.status !== 401 && error.status !== 429;
       if (refused) this.#end(error.message);
       else this.#retry(0, 0);
     }
+  }
+
+  /** Comes in again before the session's end. Where that fails, the close says so and the usual way back is taken. */
+  async #renew(): Promise<void> {
+    const ending = this.#current;
+    try {
+      const ticket = await this.#newTicket();
+      const moving = this.#successor !== null;
+      if (!this.#stopped && !moving && ending !== null && ending === this.#current) this.#succeed(ticket);
+    } catch {}
+  }
+
+  async #newTicket(): Promise<string> {
+    const { ticket, url } = await callApi(this.#options, {
+      method: "POST",
+      path: "/v1/ws-ticket",
+      token: await this.#options.token(),
+      body: this.#options.position(),
+      answer: TicketBody,
+      patienceMs: 0,
+    });
+    this.#url = url;
+    return ticket;
+  }
+
+  /** Make before break: the server closes the old socket (4001) once the new one is attached. */
+  #succeed(ticket: string): void {
+    this.#successor?.close();
+    this.#successor = this.#open(ticket);
   }
 
   #open(ticket: string): DriverSocket {
@@ -150,15 +170,15 @@ class Connection implements DriverClient {
       case "trip.verdict":
         return this.#commands.settle(notice.cid, notice.verdict);
       case "rehome":
-        this.#successor?.close();
-        this.#successor = this.#open(notice.ticket);
+        return this.#succeed(notice.ticket);
+      case "session.ending":
+        void this.#renew();
         return;
       default:
         this.#options.onEvent({ type: "told", notice });
     }
   }
 
-  /** Make before break: the server closes the old socket (4001) once the new one is attached. */
   #welcomed(socket: DriverSocket, welcome: Welcome): void {
     this.#current = socket;
     if (socket === this.#successor) this.#successor = null;

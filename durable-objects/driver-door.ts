@@ -80,7 +80,10 @@ export class DriverDoor {
       return;
     }
     const { driverId, memory } = attachment;
-    return this.#hear(driverId, memory.epoch, message, now);
+    // Whatever he says after his session's end, all that the core hears is that he spoke, and it closes the socket.
+    if (now >= memory.endsAt || message.type === "hello") {
+      this.#runtime.submit({ type: "driver.heard", driverId, epoch: memory.epoch });
+    } else return this.#hear(driverId, memory.epoch, message, now);
   }
 
   closed(socket: WebSocket): void {
@@ -103,16 +106,13 @@ export class DriverDoor {
     }
   }
 
-  async #hear(driverId: DriverId, epoch: number, message: DriverUp, now: number): Promise<void> {
+  async #hear(driverId: DriverId, epoch: number, message: Exclude<DriverUp, Hello>, now: number): Promise<void> {
     switch (message.type) {
       case "location":
         this.#runtime.submit({ type: "driver.located", driverId, epoch, fixes: fixesOf(message.fixes, now) });
         return;
       case "status":
         this.#runtime.submit({ type: "driver.available", driverId, epoch, available: message.available });
-        return;
-      case "hello":
-        this.#runtime.submit({ type: "driver.heard", driverId, epoch });
         return;
       default:
         return this.#judge(driverId, epoch, message);
@@ -155,7 +155,7 @@ export class DriverDoor {
 
   /** The lock says which socket is newest and what the driver holds; the holding's shard says what to show him. */
   async #attach(socket: WebSocket, fresh: Fresh, { available }: Hello): Promise<void> {
-    const { driverId, profile, ticketId, ticketExpiresAt } = fresh;
+    const { driverId, profile, ticketId, ticketExpiresAt, sessionEndsAt: endsAt } = fresh;
     if (!this.#runtime.hasRoomForDrivers) return this.#turnAway(socket);
     attach(socket, { phase: "attaching", driverId });
     const call = { driverId, shard: this.#shard, ticketId, ticketExpiresAt };
@@ -171,10 +171,10 @@ export class DriverDoor {
       this.#turnAway(socket);
       return this.#withdraw(driverId, epoch);
     }
-    const memory = { epoch, profile, stats, available, fix: null, idleSince: Date.now(), held: null };
+    const memory = { epoch, profile, stats, available, fix: null, idleSince: Date.now(), held: null, endsAt };
     attach(socket, { phase: "live", driverId, memory });
     this.#sockets.bind(driverId, epoch, socket);
-    this.#runtime.submit({ type: "driver.attached", driverId, epoch, profile, stats, available, holding });
+    this.#runtime.submit({ type: "driver.attached", driverId, epoch, profile, stats, available, endsAt, holding });
     if (previous !== null && previous.shard !== this.#shard) {
       await callOrNull(
         async () => this.#stub(previous.shard).supersedeSession({ driverId, epoch: previous.epoch }),

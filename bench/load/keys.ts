@@ -3,7 +3,12 @@ import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from "jose";
 import type { DriverId, DriverProfile } from "../../src/domain/driver.ts";
 import type { ShardName } from "../../src/domain/place.ts";
 import { mintTicket } from "../../src/protocol/ticket.ts";
-import { TOKEN_ALGORITHM, TOKEN_AUDIENCE, TOKEN_LIFETIME_SECONDS } from "../../src/protocol/token.ts";
+import {
+  TOKEN_ALGORITHM,
+  TOKEN_AUDIENCE,
+  TOKEN_LIFETIME_MS,
+  TOKEN_LIFETIME_SECONDS,
+} from "../../src/protocol/token.ts";
 
 export interface Keys {
   /** Public keys as the server's configuration wants them: JWKS JSON. */
@@ -41,7 +46,9 @@ export async function createSigner({ privateJwk, ticketSecret }: Keys): Promise<
         .setExpirationTime(now + TOKEN_LIFETIME_SECONDS)
         .sign(key);
     },
-    ticket: (driverId, shard, profile) =>
-      mintTicket(secret, { driverId, shard, profile, ticketId: crypto.randomUUID() }, Date.now()),
+    ticket: (driverId, shard, profile) => {
+      const [ticketId, now] = [crypto.randomUUID(), Date.now()];
+      return mintTicket(secret, { driverId, shard, profile, ticketId, sessionEndsAt: now + TOKEN_LIFETIME_MS }, now);
+    },
   };
 }

@@ -16,6 +16,7 @@ export type Attachment =
       readonly profile: DriverProfile;
       readonly ticketId: string;
       readonly ticketExpiresAt: EpochMs;
+      readonly sessionEndsAt: EpochMs;
     }
   | { readonly phase: "attaching"; readonly driverId: DriverId }
   | { readonly phase: "live"; readonly driverId: DriverId; readonly memory: SessionMemory };
@@ -85,10 +86,10 @@ export class DriverSockets {
     attach(live.socket, { phase: "live", driverId, memory });
   }
 
-  profileOf(driverId: DriverId, epoch: number): DriverProfile | null {
+  memoryOf(driverId: DriverId, epoch: number): SessionMemory | null {
     const live = this.#live.get(driverId);
     const attachment = live?.epoch === epoch ? attachmentOf(live.socket) : null;
-    return attachment?.phase === "live" ? attachment.memory.profile : null;
+    return attachment?.phase === "live" ? attachment.memory : null;
   }
 
   close(driverId: DriverId, epoch: number, code: CloseCode, reason: string): void {

@@ -201,10 +201,11 @@ export class ObjectOutside implements ShardOutside {
 
   /** Make before break: the driver gets a ticket for the next shard and keeps this socket until that one has him. */
   async #rehome(driverId: DriverId, epoch: number, position: LatLng): Promise<void> {
-    const profile = this.#sockets.profileOf(driverId, epoch);
-    if (profile === null) return;
+    const memory = this.#sockets.memoryOf(driverId, epoch);
+    if (memory === null) return;
+    const { profile, endsAt: sessionEndsAt } = memory;
     const shard = shardAt(position, this.#config.shardBits);
-    const ticket = { driverId, shard, profile, ticketId: ulid() };
+    const ticket = { driverId, shard, profile, ticketId: ulid(), sessionEndsAt };
     this.#sockets.tell(driverId, epoch, {
       type: "rehome",
       ticket: await mintTicket(this.#config.ticketSecret, ticket, Date.now()),

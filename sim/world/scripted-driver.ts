@@ -29,6 +29,8 @@ const GONE_MS = 60_000;
 const GONE_FOREVER = 0.3;
 /** As src/protocol/ticket.ts has it. */
 const TICKET_MS = 30_000;
+/** As src/protocol/token.ts has it. */
+const TOKEN_MS = 15 * 60_000;
 const PROFILE: DriverProfile = { vehicleType: "economy", seats: 4, accessible: false, rating: 4.8, payments: ["card"] };
 
 export class ScriptedDriver implements SocketPeer {
@@ -174,6 +176,7 @@ export class ScriptedDriver implements SocketPeer {
       ticketId: `${this.id}.t${number}`,
       ticketExpiresAt: loop.now + TICKET_MS,
       profile: PROFILE,
+      sessionEndsAt: loop.now + TOKEN_MS,
     };
     const socket = new Socket(`${this.id}.s${number}`, this.id, ticket, {
       loop,

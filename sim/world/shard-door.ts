@@ -58,8 +58,12 @@ export class ShardDoor {
   hear(socket: Socket, frame: DriverUp): void {
     const { attachment, driverId } = socket;
     if (attachment.phase !== "live") return;
-    const { epoch } = attachment.memory;
+    const { epoch, endsAt } = attachment.memory;
     const host = this.#host;
+    if (host.now() >= endsAt) {
+      host.submit({ type: "driver.heard", driverId, epoch });
+      return;
+    }
     switch (frame.type) {
       case "location":
         host.submit({ type: "driver.located", driverId, epoch, fixes: fixesOf(frame.fixes, host.now()) });
@@ -89,16 +93,16 @@ export class ShardDoor {
     const host = this.#host;
     const { network } = host.world;
     const { driverId, ticket } = socket;
-    const { profile } = ticket;
+    const { profile, sessionEndsAt: endsAt } = ticket;
     if (holding === null || !socket.serverOpen) {
       this.#turnAway(socket, "turned away");
       const callee = host.world.lock(driverId).call({ type: "detach", shard: host.name, epoch });
       return network.call("detach", VIEW, callee, host.alive(), () => {});
     }
-    const memory = { epoch, profile, stats, available, fix: null, idleSince: host.now(), held: null };
+    const memory = { epoch, profile, stats, available, fix: null, idleSince: host.now(), held: null, endsAt };
     socket.attachment = { phase: "live", memory };
     host.bind(socket);
-    host.submit({ type: "driver.attached", driverId, epoch, profile, stats, available, holding });
+    host.submit({ type: "driver.attached", driverId, epoch, profile, stats, available, endsAt, holding });
     if (previous === null || previous.shard === host.name) return;
     const superseded: Command = { type: "driver.superseded", driverId, epoch: previous.epoch };
     network.call(

@@ -10,6 +10,7 @@ export interface SocketTicket {
   readonly ticketId: string;
   readonly ticketExpiresAt: EpochMs;
   readonly profile: DriverProfile;
+  readonly sessionEndsAt: EpochMs;
 }
 
 export type SocketEnd = CloseReason | "refused" | "turned away" | "lost";

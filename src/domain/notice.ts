@@ -74,6 +74,8 @@ export type DriverNotice =
   | { readonly type: "trip.changed"; readonly ride: DriverRide }
   | { readonly type: "status"; readonly status: DriverStatus }
   | { readonly type: "rehome"; readonly ticket: string }
+  /** His token is running out: with a new one he opens another socket before this one is closed. */
+  | { readonly type: "session.ending"; readonly endsInMs: number }
   | { readonly type: "fault"; readonly code: FaultCode; readonly message: string };
 
 /** The ride's shard did not answer in time: say it again with the same `cid`. */

@@ -36,13 +36,14 @@ export function driverSocketRoutes(config: Config) {
 
   return newRoutes()
     .openapi(ticket, async (c) => {
-      const { driverId, profile } = callerAs(c.var.caller, "driver");
+      const { driverId, profile, expiresAt } = callerAs(c.var.caller, "driver");
       const position = c.req.valid("json");
       const shard = shardServingPlace(config, position);
       if (shard === null) {
         throw new Refusal("validation", { errors: [{ field: "lat", message: "is outside every market we serve" }] });
       }
-      const text = await mintTicket(config.ticketSecret, { driverId, shard, profile, ticketId: ulid() }, Date.now());
+      const ticket = { driverId, shard, profile, ticketId: ulid(), sessionEndsAt: expiresAt };
+      const text = await mintTicket(config.ticketSecret, ticket, Date.now());
       return c.json(
         { ticket: text, url: socketUrl(c.req.url), protocol: SUBPROTOCOL, expiresInMs: TICKET_TTL_MS },
         201,
@@ -58,13 +59,13 @@ export function driverSocketRoutes(config: Config) {
       const reading = await readTicket(config.ticketSecret, text, Date.now());
       if (!reading.ok)
         throw new Refusal("ticket-refused", { detail: `the ticket is ${reading.reason}; get a new one` });
-      const { driverId, shard, profile, ticketId, expiresAt } = reading.ticket;
+      const { driverId, shard, profile, ticketId, expiresAt, sessionEndsAt } = reading.ticket;
       const answer = await callShard(c.env, shard, (stub) =>
         stub.fetch("https://shard/socket", {
           headers: {
             upgrade: "websocket",
             "sec-websocket-protocol": SUBPROTOCOL,
-            ...sessionHeader({ driverId, profile, ticketId, ticketExpiresAt: expiresAt }),
+            ...sessionHeader({ driverId, profile, ticketId, ticketExpiresAt: expiresAt, sessionEndsAt }),
           },
         }),
       );

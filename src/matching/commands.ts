@@ -104,6 +104,7 @@ export type Command =
       readonly profile: DriverProfile;
       readonly stats: DriverStats;
       readonly available: boolean;
+      readonly endsAt: EpochMs;
       /** What the shard that holds the driver's lock says he is to be shown. */
       readonly holding: Holding;
     }
@@ -163,6 +164,8 @@ export interface SessionMemory {
   readonly fix: Fix | null;
   readonly idleSince: EpochMs;
   readonly held: Held | null;
+  /** The driver's token is good until then, and so is the session. */
+  readonly endsAt: EpochMs;
 }
 
 /** The offer or ride that keeps a driver from being a candidate, as his socket's shard knows it. */
@@ -240,7 +243,7 @@ export type Effect = Write | Message | { readonly type: "answer"; readonly answe
 /** How an offer ended for the driver's record: only his own doing counts. */
 export type ReleaseOutcome = "accepted" | "declined" | "none";
 
-export type CloseReason = "superseded" | "silent";
+export type CloseReason = "superseded" | "silent" | "expired";
 
 /** What the core counts; the shell turns it into metrics. */
 export type CounterName = "ride_event" | "offer_event" | "ranking" | "fix_refused" | "jump_held" | "search" | "session";

@@ -54,6 +54,8 @@ export const LIMITS = {
   /** Sweep for silent sockets; one is closed after `silenceMs` without a frame. */
   sweepEveryMs: 15 * SECOND_MS,
   silenceMs: 60 * SECOND_MS,
+  /** A driver is told this long before his session ends, which it does with his token. */
+  sessionNoticeMs: MINUTE_MS,
   /** How far beyond its cell's border an idle driver is before he is asked to move to the next shard. */
   rehomeMeters: 150,
   rehomeEveryMs: 15 * SECOND_MS,
@@ -63,5 +65,6 @@ export const LIMITS = {
 
 assert(LIMITS.fixTtlMs < LIMITS.silenceMs, "a socket outlives its index entry, so its driver can be told why");
 assert(LIMITS.searchAnswerMs + LIMITS.rankAnswerMs < LIMITS.intentMs, "a search ends before an offer could time out");
+assert(2 * LIMITS.sweepEveryMs < LIMITS.sessionNoticeMs, "a driver who has missed one sweep still hears of his end");
 assert(LIMITS.returnMs < LIMITS.fixTtlMs, "a driver who comes back in time is still where he was");
 assert(LIMITS.trackEveryMs * 3 < LIMITS.fixTtlMs, "a tracked car is not called stale between two reports");

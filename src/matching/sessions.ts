@@ -12,7 +12,7 @@ import { memoryOf, type Session, statusOf } from "./supply.ts";
 import { trackRide } from "./tracking.ts";
 
 export function attachDriver(turn: Turn, command: CommandOf<"driver.attached">): void {
-  const { driverId, epoch, profile, stats, available, holding } = command;
+  const { driverId, epoch, profile, stats, available, endsAt, holding } = command;
   const { supply, setting, timers, departed } = turn.shard;
   const old = supply.sessions.get(driverId);
   if (old !== undefined && old.epoch >= epoch) {
@@ -26,7 +26,7 @@ export function attachDriver(turn: Turn, command: CommandOf<"driver.attached">):
   // Where he is holds good; how far his other device had counted does not, and would make his next fixes repeats.
   const fix = old?.fix ? { ...old.fix, seq: -1 } : null;
   const held = heldBy(holding);
-  const memory = { epoch, profile, stats, available, fix, idleSince: old?.idleSince ?? turn.now, held };
+  const memory = { epoch, profile, stats, available, fix, idleSince: old?.idleSince ?? turn.now, held, endsAt };
   const session = supply.add(driverId, memory, turn.now);
   if (!timers.has("sweep", "")) timers.set("sweep", "", turn.now + LIMITS.sweepEveryMs);
   if (holding.kind === "offer") watchHeld(turn, session, holding.offer.ttlMs);
@@ -192,19 +192,39 @@ export function sweep(turn: Turn): void {
   const { supply, timers } = turn.shard;
   supply.dropExpired(turn.now);
   for (const session of supply.sessions.values()) {
-    const { driverId, epoch } = session;
-    if (turn.now - session.heardAt >= LIMITS.silenceMs) {
-      turn.effects.push({ type: "close", driverId, epoch, why: "silent" });
-      detachDriver(turn, { type: "driver.detached", driverId, epoch });
-    } else tellStatus(turn, session);
+    if (turn.now >= session.endsAt) end(turn, session, "expired");
+    else if (turn.now - session.heardAt >= LIMITS.silenceMs) end(turn, session, "silent");
+    else {
+      tellStatus(turn, session);
+      tellEnd(turn, session);
+    }
   }
   if (supply.sessions.size > 0) timers.set("sweep", "", turn.now + LIMITS.sweepEveryMs);
 }
 
+/** The session that speaks; null when it is over, which its own word may be the first to show. */
 function hear(turn: Turn, driverId: DriverId, epoch: number): Session | null {
   const session = turn.shard.supply.current(driverId, epoch);
-  if (session !== null) session.heardAt = turn.now;
+  if (session === null) return null;
+  if (turn.now >= session.endsAt) {
+    end(turn, session, "expired");
+    return null;
+  }
+  session.heardAt = turn.now;
   return session;
+}
+
+function end(turn: Turn, { driverId, epoch }: Session, why: "silent" | "expired"): void {
+  turn.effects.push({ type: "close", driverId, epoch, why });
+  detachDriver(turn, { type: "driver.detached", driverId, epoch });
+}
+
+/** In time for him to come in by another socket first, and be away from nobody who waits for him. */
+function tellEnd(turn: Turn, session: Session): void {
+  const endsInMs = session.endsAt - turn.now;
+  if (session.toldEnd || endsInMs > LIMITS.sessionNoticeMs) return;
+  session.toldEnd = true;
+  tell(turn, session, { type: "session.ending", endsInMs });
 }
 
 /** After anything that may change what a driver can take: index, status, memory, and a ride that may be waiting for him. */

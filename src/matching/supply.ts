@@ -13,6 +13,7 @@ export interface Session {
   readonly driverId: DriverId;
   readonly epoch: number;
   readonly profile: DriverProfile;
+  readonly endsAt: EpochMs;
   /** Row of the index. */
   readonly slot: number;
   stats: DriverStats;
@@ -28,6 +29,8 @@ export interface Session {
   rehomeAskedAt: EpochMs;
   /** The status the driver was last told. */
   toldStatus: string;
+  /** He knows that it is about to end. */
+  toldEnd: boolean;
 }
 
 type Wants = NearbyQuery["request"];
@@ -76,6 +79,7 @@ export class Supply {
       trackedAt: 0,
       rehomeAskedAt: 0,
       toldStatus: "",
+      toldEnd: false,
     };
     this.#bySlot[slot] = session;
     this.sessions.set(driverId, session);
@@ -180,6 +184,6 @@ export function statusOf(session: Session, now: EpochMs): DriverStatus {
   return { state: "available" };
 }
 
-export function memoryOf({ epoch, profile, stats, available, fix, idleSince, held }: Session): SessionMemory {
-  return { epoch, profile, stats, available, fix, idleSince, held };
+export function memoryOf({ epoch, profile, stats, available, fix, idleSince, held, endsAt }: Session): SessionMemory {
+  return { epoch, profile, stats, available, fix, idleSince, held, endsAt };
 }

@@ -35,6 +35,8 @@ export const CLOSE = {
   badFrames: 4400,
   /** The ticket was refused, used before or has expired. Get a new one, then reconnect. */
   ticketRefused: 4401,
+  /** The token that this socket was opened with has expired. Get a new token and a ticket, then reconnect. */
+  expired: 4401,
   /** No hello within five seconds. Reconnect with a new ticket and say hello first. */
   noHello: 4408,
   /** Another shard serves this place now. Get a new ticket and reconnect. */
@@ -217,6 +219,7 @@ export const DriverDown = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("trip.changed"), ride: DriverRideField }),
   z.strictObject({ type: z.literal("status"), status: StatusField }),
   z.strictObject({ type: z.literal("rehome"), ticket: z.string().max(2_000) }),
+  z.strictObject({ type: z.literal("session.ending"), endsInMs: WholeField }),
   z.strictObject({
     type: z.literal("fault"),
     code: z.enum(["too_large", "not_json", "bad_frame", "hello_first", "flood"]),

@@ -18,6 +18,7 @@ export interface SocketSession {
   readonly profile: DriverProfile;
   readonly ticketId: string;
   readonly ticketExpiresAt: EpochMs;
+  readonly sessionEndsAt: EpochMs;
 }
 
 const SessionField = z.strictObject({
@@ -25,6 +26,7 @@ const SessionField = z.strictObject({
   profile: ProfileField,
   ticketId: z.string().min(1).max(64),
   ticketExpiresAt: WholeField,
+  sessionEndsAt: WholeField,
 });
 pinned<Same<z.infer<typeof SessionField>, SocketSession>>();
 

@@ -8,7 +8,7 @@ import * as z from "zod";
 import type { DriverId, DriverProfile } from "../domain/driver.ts";
 import type { ShardName } from "../domain/place.ts";
 import { type EpochMs, SECOND_MS } from "../domain/time.ts";
-import { DriverIdField, ProfileField, ShardNameField } from "./fields.ts";
+import { DriverIdField, ProfileField, ShardNameField, WholeField } from "./fields.ts";
 
 export const TICKET_TTL_MS = 30 * SECOND_MS;
 const AUDIENCE = "kerb-socket";
@@ -21,6 +21,8 @@ export interface SocketTicket {
   /** Burned by the driver's lock at the first attach. */
   readonly ticketId: string;
   readonly expiresAt: EpochMs;
+  /** When the token that it was got with expires: the socket ends then, and so do those that a shard sends him on to. */
+  readonly sessionEndsAt: EpochMs;
 }
 
 export type TicketReading =
@@ -33,15 +35,16 @@ const Claims = z.object({
   profile: ProfileField,
   jti: z.string().min(1).max(64),
   exp: z.int(),
+  sessionEndsAt: WholeField,
 });
 
 /** `ticketId` must be unpredictable and never reused: a ULID or a random UUID. Good for 30 s from `at`. */
 export function mintTicket(
   secret: Uint8Array,
-  { driverId, shard, profile, ticketId }: Omit<SocketTicket, "expiresAt">,
+  { driverId, shard, profile, ticketId, sessionEndsAt }: Omit<SocketTicket, "expiresAt">,
   at: EpochMs,
 ): Promise<string> {
-  return new SignJWT({ shard, profile })
+  return new SignJWT({ shard, profile, sessionEndsAt })
     .setProtectedHeader({ alg: ALGORITHM })
     .setSubject(driverId)
     .setJti(ticketId)
@@ -60,8 +63,9 @@ export async function readTicket(secret: Uint8Array, text: string, at: EpochMs):
     });
     const claims = Claims.safeParse(payload);
     if (!claims.success) return { ok: false, reason: "invalid" };
-    const { sub, shard, profile, jti, exp } = claims.data;
-    return { ok: true, ticket: { driverId: sub, shard, profile, ticketId: jti, expiresAt: exp * SECOND_MS } };
+    const { sub, shard, profile, jti, exp, sessionEndsAt } = claims.data;
+    const expiresAt = exp * SECOND_MS;
+    return { ok: true, ticket: { driverId: sub, shard, profile, ticketId: jti, expiresAt, sessionEndsAt } };
   } catch (error) {
     return { ok: false, reason: error instanceof errors.JWTExpired ? "expired" : "invalid" };
   }

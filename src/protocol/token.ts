@@ -21,7 +21,13 @@ const MAX_TOKEN_CHARACTERS = 4_096;
 
 export type Caller =
   | { readonly role: "rider"; readonly riderId: RiderId }
-  | { readonly role: "driver"; readonly driverId: DriverId; readonly profile: DriverProfile }
+  | {
+      readonly role: "driver";
+      readonly driverId: DriverId;
+      readonly profile: DriverProfile;
+      /** His sockets end with the token that they were opened with. */
+      readonly expiresAt: EpochMs;
+    }
   | { readonly role: "ops"; readonly name: string };
 export type Role = Caller["role"];
 
@@ -90,7 +96,12 @@ function callerOf(claims: z.infer<typeof Claims>): Caller {
     case "rider":
       return { role: "rider", riderId: claims.sub };
     case "driver":
-      return { role: "driver", driverId: claims.sub, profile: claims.profile };
+      return {
+        role: "driver",
+        driverId: claims.sub,
+        profile: claims.profile,
+        expiresAt: claims.exp * SECOND_MS,
+      };
     case "ops":
       return { role: "ops", name: claims.sub };
   }

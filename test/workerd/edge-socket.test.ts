@@ -26,9 +26,10 @@ beforeAll(migrateHistory);
 const secret = new TextEncoder().encode(env.TICKET_SECRET);
 const hello = { type: "hello", protocol: 1, available: true } as const;
 
-function forge(change: { key?: Uint8Array; at?: number; shard?: string }): Promise<string> {
+function forge(change: { key?: Uint8Array; at?: number; shard?: string; sessionEndsAt?: number }): Promise<string> {
   const shard = (change.shard ?? "cell:dr5ru") as ShardName;
-  const who = { driverId: "ann" as DriverId, shard, profile: PROFILE, ticketId: crypto.randomUUID() };
+  const sessionEndsAt = change.sessionEndsAt ?? Date.now() + 60_000;
+  const who = { driverId: "ann" as DriverId, shard, profile: PROFILE, ticketId: crypto.randomUUID(), sessionEndsAt };
   return mintTicket(change.key ?? secret, who, change.at ?? Date.now());
 }
 

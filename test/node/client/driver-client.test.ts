@@ -156,6 +156,34 @@ test("a move opens the new socket before the old one goes, and is not a loss", a
   expect(tickets).toBe(1);
 });
 
+test("[D17] told that its session ends, it comes in with a new ticket before it goes", async () => {
+  const old = await welcomed();
+  old.say({ type: "session.ending", endsInMs: 60_000 });
+  const next = await peers.take();
+  expect(next.ticket).toBe("t2");
+  expect(await next.next()).toMatchObject({ type: "hello" });
+  expect(old.socket.readyState).toBe(old.socket.OPEN);
+  next.say(WELCOME);
+  await expect.poll(() => events.length).toBe(2);
+  old.socket.close(CLOSE.superseded);
+  await new Promise<void>((resolve) => old.socket.once("close", () => resolve()));
+  expect(events.map(({ type }) => type)).toEqual(["live", "live"]);
+});
+
+test("[D17] closed because its session has ended, it takes a new ticket and says again what is not judged", async () => {
+  const old = await welcomed();
+  const verdict = client.accept(OFFER);
+  const said = await old.next();
+  old.socket.close(CLOSE.expired);
+  const next = await welcomed();
+  expect(next.ticket).toBe("t2");
+  expect(await next.next()).toEqual(said);
+  if (said.type !== "offer.accept") throw new Error("not an accept");
+  next.say({ type: "offer.verdict", cid: said.cid, offerId: OFFER, verdict: { outcome: "won", ride: RIDE } });
+  expect(await verdict).toEqual({ outcome: "won", ride: RIDE });
+  expect(events.map(({ type }) => type)).toEqual(["live", "lost", "live"]);
+});
+
 test("a newer device ends this one for good, and what it still waited for is unknown", async () => {
   const peer = await welcomed();
   const verdict = client.accept(OFFER);

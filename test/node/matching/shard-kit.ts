@@ -124,6 +124,7 @@ export class ShardKit {
       profile: PROFILE,
       stats: NEW_DRIVER_STATS,
       available: true,
+      endsAt: Number.POSITIVE_INFINITY,
       holding: { kind: "none" },
       ...change,
     });

@@ -16,11 +16,20 @@ const profile: DriverProfile = {
 const driverId = "ann" as DriverId;
 const shard = "cell:dr5ru" as ShardName;
 const now = 1_790_000_000_000;
-const mint = () => mintTicket(secret, { driverId, shard, profile, ticketId: "t1" }, now);
+const sessionEndsAt = now + 600_000;
+const mint = () => mintTicket(secret, { driverId, shard, profile, ticketId: "t1", sessionEndsAt }, now);
 
 /** A ticket with the same content, signed however the test wants. */
 function forged(change: { alg?: string; audience?: string; key?: Uint8Array; claims?: Record<string, unknown> }) {
-  return new SignJWT({ sub: driverId, shard, profile, jti: "t1", exp: now / 1_000 + 30, ...change.claims })
+  return new SignJWT({
+    sub: driverId,
+    shard,
+    profile,
+    jti: "t1",
+    exp: now / 1_000 + 30,
+    sessionEndsAt,
+    ...change.claims,
+  })
     .setProtectedHeader({ alg: change.alg ?? "HS256" })
     .setAudience(change.audience ?? "kerb-socket")
     .sign(change.key ?? secret);
@@ -30,7 +39,7 @@ describe("a socket ticket", () => {
   test("says who, where and what he drives, for half a minute", async () => {
     expect(await readTicket(secret, await mint(), now + TICKET_TTL_MS - 1_001)).toEqual({
       ok: true,
-      ticket: { driverId, shard, profile, ticketId: "t1", expiresAt: now + TICKET_TTL_MS },
+      ticket: { driverId, shard, profile, ticketId: "t1", expiresAt: now + TICKET_TTL_MS, sessionEndsAt },
     });
     expect(await readTicket(secret, await mint(), now + TICKET_TTL_MS)).toEqual({ ok: false, reason: "expired" });
   });
@@ -40,6 +49,7 @@ describe("a socket ticket", () => {
     ["another algorithm", forged({ alg: "HS512" })],
     ["another audience", forged({ audience: "kerb" })],
     ["no expiry", forged({ claims: { exp: undefined } })],
+    ["no end of its session", forged({ claims: { sessionEndsAt: undefined } })],
     ["no ticket id", forged({ claims: { jti: undefined } })],
     ["an object's name that is no shard", forged({ claims: { shard: "fleet" } })],
     ["a profile that is none", forged({ claims: { profile: { ...profile, seats: 99 } } })],
@@ -77,7 +87,7 @@ describe("a socket ticket", () => {
 });
 
 describe("what the Worker tells a shard about a request", () => {
-  const session = { driverId, profile, ticketId: "t1", ticketExpiresAt: now };
+  const session = { driverId, profile, ticketId: "t1", ticketExpiresAt: now, sessionEndsAt };
 
   test("comes out as it went in", () => {
     expect(readSession(new Headers(sessionHeader(session)))).toEqual(session);

@@ -41,7 +41,7 @@ describe("a token", () => {
     ],
     [
       { role: "driver", sub: "ann", profile },
-      { role: "driver", driverId: "ann", profile },
+      { role: "driver", driverId: "ann", profile, expiresAt: now + 900_000 },
     ],
     [
       { role: "ops", sub: "olga" },

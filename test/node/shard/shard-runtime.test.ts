@@ -247,6 +247,7 @@ test("[D10] the drivers who would be closed at the next sweep are named in time 
     profile,
     stats: { offersSeen: 0, acceptRate: 0.7, declinesInRow: 0 },
     available: true,
+    endsAt: Number.POSITIVE_INFINITY,
     holding: { kind: "none" },
   });
   expect([...room.runtime.quietDrivers()]).toEqual([]);
