@@ -2,7 +2,7 @@
 
 import type { ServerProcess } from "../live/server-process.ts";
 import type { Random } from "../random.ts";
-import { listObjects } from "./objects.ts";
+import { listObjects, readArchived } from "./objects.ts";
 import type { CuttingProxy } from "./proxy.ts";
 
 export interface NemesisPlan {
@@ -15,10 +15,10 @@ export interface NemesisPlan {
 }
 
 export interface Fault {
-  readonly kind: "kill" | "cut" | "pause" | "evict";
+  readonly kind: "kill" | "cut" | "pause" | "evict" | "repeat";
   /** On the clock of the clients' log. */
   readonly at: number;
-  /** Connections cut, milliseconds paused, 2 where the server was killed with its workerd; else 1. */
+  /** Connections cut, milliseconds paused, events repeated, 2 where the server was killed with its workerd; else 1. */
   readonly size: number;
 }
 
@@ -43,6 +43,8 @@ const EVICT_EVERY_MS: Range = [500, 2_500];
 const EVICTED = ["DispatchShard", "DispatchShard", "DriverLock"] as const;
 /** Kills that take the server process too, and not only its workerd. */
 const WHOLE_SHARE = 0.25;
+const REPEAT_EVERY_MS: Range = [500, 3_000];
+const REPEATED_EVENTS: Range = [1, 40];
 const LOOK_EVERY_MS = 20;
 /** A server that is not back by then never will be. */
 const BACK_WITHIN_MS = 60_000;
@@ -71,7 +73,7 @@ export class Nemesis {
     signal.addEventListener("abort", end, { once: true });
     if (signal.aborted) end();
     try {
-      const others = this.#plan.killsOnly ? [] : [this.#cut(), this.#pause(), this.#evict()];
+      const others = this.#plan.killsOnly ? [] : [this.#cut(), this.#pause(), this.#evict(), this.#repeat()];
       await Promise.all([this.#kill(), ...others]);
     } finally {
       clearTimeout(timer);
@@ -129,6 +131,20 @@ export class Nemesis {
       const webSockets = random.next() < 0.5 ? "close" : "hibernate";
       this.#victim.server.evict(className, random.pick(objects), webSockets);
       this.#note("evict", 1);
+    }
+  }
+
+  /** The queue delivers again what history confirmed long ago, among what is new. */
+  async #repeat(): Promise<void> {
+    const random = this.#random.fork("repeat");
+    while (await this.#wait(between(REPEAT_EVERY_MS, random))) {
+      const shards = listObjects(this.#victim.stateDir, "DispatchShard");
+      if (shards.length === 0) continue;
+      const events = readArchived(this.#victim.stateDir, random.pick(shards));
+      if (events.length === 0) continue;
+      const repeated = Array.from({ length: Math.floor(between(REPEATED_EVENTS, random)) }, () => random.pick(events));
+      this.#victim.server.repeat(repeated);
+      this.#note("repeat", repeated.length);
     }
   }
 

@@ -32,11 +32,28 @@ export function listObjects(stateDir: string, className: ObjectClass): string[] 
   return filesOf(stateDir, className).map((file) => file.slice(file.lastIndexOf("/") + 1, -".sqlite".length));
 }
 
+function folderOf(stateDir: string, className: ObjectClass): string {
+  return join(stateDir, "do", `kerb-${className}`);
+}
+
 function filesOf(stateDir: string, className: ObjectClass): string[] {
-  const folder = join(stateDir, "do", `kerb-${className}`);
+  const folder = folderOf(stateDir, className);
   try {
     const names = readdirSync(folder).filter((name) => name.endsWith(".sqlite") && name !== "metadata.sqlite");
     return names.map((name) => `${folder}/${name}`);
+  } catch {
+    return [];
+  }
+}
+
+/** Events of one shard that history has confirmed; none while its database is just being written. */
+export function readArchived(stateDir: string, objectId: string): object[] {
+  try {
+    const rows = rowsOf<{ body: string }>(
+      join(folderOf(stateDir, "DispatchShard"), `${objectId}.sqlite`),
+      "SELECT body FROM events WHERE archived = 1",
+    );
+    return rows.map(({ body }) => JSON.parse(body) as object);
   } catch {
     return [];
   }

@@ -36,6 +36,7 @@ interface FaultFigures {
   readonly pauses: number;
   readonly pausedSeconds: number;
   readonly evicted: number;
+  readonly eventsRepeated: number;
 }
 
 interface Happened {
@@ -73,6 +74,7 @@ export function faultFigures(faults: readonly Fault[]): FaultFigures {
     pauses: of("pause").length,
     pausedSeconds: sizes("pause") / 1_000,
     evicted: of("evict").length,
+    eventsRepeated: sizes("repeat"),
   };
 }
 
@@ -140,7 +142,8 @@ export function chaosLines(report: ChaosReport): string[] {
   return [
     `chaos, seed ${report.seed}: ${report.drivers} drivers, ${report.riders} riders at a time, ${report.seconds.toFixed(0)} s`,
     `faults      ${faults.kills} kills of workerd, ${faults.wholeKills} of them with its server process, ${faults.cuts} cuts of ${faults.connectionsCut} connections, ` +
-      `${faults.pauses} pauses of ${faults.pausedSeconds.toFixed(1)} s in all, ${faults.evicted} objects ended`,
+      `${faults.pauses} pauses of ${faults.pausedSeconds.toFixed(1)} s in all, ${faults.evicted} objects ended, ` +
+      `${faults.eventsRepeated} events repeated`,
     `rides       ${what.rides} in ${what.shards} shards: ${states.map(([state, count]) => `${count} ${state}`).join(", ")}; ` +
       `given back or taken away ${what.redispatched} times`,
     `offers      ${what.offers} seen, ${what.offersAcrossBorders} of them by drivers in another cell; ` +
@@ -155,19 +158,28 @@ export function chaosLines(report: ChaosReport): string[] {
     `checked     ${what.rides} rides and ${what.events} events in D1 against clients and shards; an order for ` +
       `${order.operations} operations (${order.unknown} of unknown outcome) on ${order.rides} rides and ${order.drivers} drivers`,
     ...doubts(report),
-    report.violations.length === 0 ? "violations: 0" : `BROKEN: ${report.violations.length} violations`,
-    ...report.violations
-      .slice(0, VIOLATIONS_SHOWN)
+    ...violationLines(report.violations),
+  ];
+}
+
+/** Of each rule: a broken run has many of one kind, and the first few show it. */
+const VIOLATIONS_SHOWN = 4;
+const TRACE_SHOWN = 12;
+const LINE_SHOWN = 240;
+
+function violationLines(violations: readonly Violation[]): string[] {
+  if (violations.length === 0) return ["violations: 0"];
+  const byRule = [...Map.groupBy(violations, ({ rule }) => rule)];
+  return [
+    `BROKEN: ${violations.length} violations (${byRule.map(([rule, found]) => `${found.length} of ${rule}`).join(", ")})`,
+    ...byRule
+      .flatMap(([, found]) => found.slice(0, VIOLATIONS_SHOWN))
       .flatMap(({ rule, sentence, trace }) => [
         `  [${rule}] ${sentence}`,
         ...trace.slice(0, TRACE_SHOWN).map((line) => `      ${line.slice(0, LINE_SHOWN)}`),
       ]),
   ];
 }
-
-const VIOLATIONS_SHOWN = 20;
-const TRACE_SHOWN = 12;
-const LINE_SHOWN = 240;
 
 function seconds(value: number | null): string {
   return value === null ? "NEVER" : `${value.toFixed(1)} s`;

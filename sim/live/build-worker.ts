@@ -7,22 +7,21 @@ import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
 
-const root = join(import.meta.dirname, "..", "..");
-const [outDir] = process.argv.slice(2);
-if (!outDir) throw new Error("usage: build-worker.ts OUT_DIR");
+const [outDir, sourceDir] = process.argv.slice(2);
+if (!outDir || !sourceDir) throw new Error("usage: build-worker.ts OUT_DIR SOURCE_DIR");
 
 rmSync(outDir, { recursive: true, force: true });
 mkdirSync(outDir, { recursive: true });
-const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
+const wrangler = join(import.meta.dirname, "..", "..", "node_modules", "wrangler", "bin", "wrangler.js");
 const bundling = spawn(process.execPath, [wrangler, "deploy", "--dry-run", "--outdir", outDir], {
-  cwd: root,
+  cwd: sourceDir,
   stdio: ["ignore", "pipe", "pipe"],
 });
 let said = "";
 bundling.stdout.on("data", (text) => (said += text));
 bundling.stderr.on("data", (text) => (said += text));
 
-const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
+const { workerOptions } = unstable_getMiniflareWorkerOptions(join(sourceDir, "wrangler.toml"));
 // The rules say how sources are bundled; what comes out of the bundler is listed file by file.
 const { modulesRules: _, ...options } = workerOptions;
 

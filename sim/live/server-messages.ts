@@ -22,6 +22,8 @@ export type ToServer =
       readonly objectId: string;
       readonly webSockets: "close" | "hibernate";
     }
+  /** Puts events into the queue that it has delivered before. */
+  | { readonly type: "repeat"; readonly events: readonly unknown[] }
   | { readonly type: "stop" };
 
 export type FromServer =

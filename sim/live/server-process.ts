@@ -13,6 +13,8 @@ export interface ServerProcess {
   query<Row>(sql: string, ...values: (string | number)[]): Promise<Row[]>;
   /** Ends one Durable Object through Miniflare's own handle; the Worker has no door for it. */
   evict(className: string, objectId: string, webSockets: "close" | "hibernate"): void;
+  /** Puts events into the queue that it has delivered before; at most 100. */
+  repeat(events: readonly unknown[]): void;
   /** `kill -9` of workerd alone, which its server starts again, or of the whole group, which this process does. */
   kill(whole: boolean): void;
   stop(): Promise<void>;
@@ -26,7 +28,8 @@ export interface ServerHooks {
 
 const SERVER = join(import.meta.dirname, "server.ts");
 const BUILDER = join(import.meta.dirname, "build-worker.ts");
-const QUIET = join(import.meta.dirname, "..", "..", "bin", "quiet.env");
+const ROOT = join(import.meta.dirname, "..", "..");
+const QUIET = join(ROOT, "bin", "quiet.env");
 const STOP_WITHIN_MS = 5_000;
 /** Characters of its standard error kept for the message when it does not start. */
 const LAST_WORDS = 2_000;
@@ -35,8 +38,9 @@ const QUERY_RETRY_MS = 200;
 const QUERY_WITHIN_MS = 30_000;
 
 /** Bundles the Worker into `workerDir`; throws with the bundler's words when it does not compile. */
-export function buildWorker(workerDir: string): void {
-  const result = spawnSync(process.execPath, [`--env-file=${QUIET}`, BUILDER, workerDir], { encoding: "utf8" });
+export function buildWorker(workerDir: string, sourceDir: string = ROOT): void {
+  const args = [`--env-file=${QUIET}`, BUILDER, workerDir, sourceDir];
+  const result = spawnSync(process.execPath, args, { encoding: "utf8" });
   if (result.status !== 0) throw new Error(result.stderr || `the bundler ended with ${result.signal ?? result.status}`);
 }
 
@@ -119,6 +123,10 @@ class Supervisor implements ServerProcess {
 
   evict(className: string, objectId: string, webSockets: "close" | "hibernate"): void {
     this.#tell({ type: "evict", className, objectId, webSockets });
+  }
+
+  repeat(events: readonly unknown[]): void {
+    this.#tell({ type: "repeat", events });
   }
 
   kill(whole: boolean): void {

@@ -125,6 +125,11 @@ async function end(code: number): Promise<never> {
   process.exit(code);
 }
 
+async function repeatEvents(events: readonly unknown[]): Promise<void> {
+  const queue = await running?.getQueueProducer("RIDE_EVENTS");
+  await queue?.sendBatch(events.map((body) => ({ body, contentType: "json" })));
+}
+
 async function hear(message: ToServer): Promise<void> {
   switch (message.type) {
     case "start": {
@@ -159,6 +164,11 @@ async function hear(message: ToServer): Promise<void> {
       const { className, objectId: id, webSockets } = message;
       // A runtime that is just dying has no objects to end.
       await running?.unsafeEvictDurableObject("kerb", className, { id, webSockets }).catch(() => {});
+      return;
+    }
+    case "repeat": {
+      // A runtime that is just dying takes what is in its queue along anyway.
+      await repeatEvents(message.events).catch(() => {});
       return;
     }
     case "stop":
