@@ -1,5 +1,6 @@
 /** The options of `npm run chaos`: strict, like those of the city. */
-import { numberOf, readArgs } from "../arguments.ts";
+import { numberOf, readArgs, UsageError } from "../arguments.ts";
+import { type BugName, PLANTED_BUGS } from "./planted-bugs.ts";
 
 export interface ChaosOptions {
   /** How long faults go on. */
@@ -13,6 +14,8 @@ export interface ChaosOptions {
   readonly riders: number;
   readonly stateDir: string;
   readonly reportFile: string | null;
+  /** Attack a Worker with this bug in it. */
+  readonly bug: BugName | null;
 }
 
 export const USAGE = `npm run chaos -- [options]
@@ -24,7 +27,9 @@ export const USAGE = `npm run chaos -- [options]
   --drivers N    1 to 1000 (default 50)
   --riders N     at a time, 1 to 1000 (default 20)
   --state DIR    where the server keeps everything (default .kerb/chaos; emptied at start)
-  --report FILE  write the report as JSON`;
+  --report FILE  write the report as JSON
+  --bug NAME     attack a Worker with this bug planted in it, which the judges must notice:
+                 ${Object.keys(PLANTED_BUGS).join(" | ")}`;
 
 const OPTIONS = {
   minutes: { type: "string", default: "5" },
@@ -35,6 +40,7 @@ const OPTIONS = {
   riders: { type: "string", default: "20" },
   state: { type: "string", default: ".kerb/chaos" },
   report: { type: "string" },
+  bug: { type: "string" },
   help: { type: "boolean", default: false },
 } as const;
 
@@ -54,5 +60,11 @@ export function parseChaosOptions(args: readonly string[]): ChaosOptions | null 
     riders: numberOf("riders", values.riders, 1, 1_000, true),
     stateDir: values.state,
     reportFile: values.report ?? null,
+    bug: values.bug === undefined ? null : bugNamed(values.bug),
   };
+}
+
+function bugNamed(name: string): BugName {
+  if (Object.hasOwn(PLANTED_BUGS, name)) return name as BugName;
+  throw new UsageError(`--bug: expected one of ${Object.keys(PLANTED_BUGS).join(", ")}, got "${name}"`);
 }

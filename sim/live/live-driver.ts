@@ -151,12 +151,13 @@ class Driver implements LiveDriver {
   }
 
   #consider(card: OfferCard): void {
-    if (this.#doing.kind === "ride" || this.#isDeciding(card.offerId)) return;
+    if (this.#isDeciding(card.offerId)) return;
     const { driver, measures } = this.#setting;
     const { offerId, rideId } = card;
     measures.counters.offers += 1;
     measures.offerSeen(rideId);
     this.#note({ op: "told", type: "offer", offerId, rideId });
+    if (this.#doing.kind !== "idle") return this.#grasp(card, this.#doing);
     this.#doing = { kind: "deciding", card };
     const view = offerView(card, this.#car, this.#idleSince, this.#setting);
     const answer = answerOffer(driver.temper, view, driver.random);
@@ -165,6 +166,12 @@ class Driver implements LiveDriver {
       // A card that was taken away cannot be answered.
       if (this.#isDeciding(offerId)) void this.#reply(card, answer.answer);
     });
+  }
+
+  /** Who is shown more than he can do takes it all: keeping him from that is the server's part. */
+  #grasp(card: OfferCard, doing: Exclude<Doing, { kind: "idle" }>): void {
+    if (doing.kind === "deciding") void this.#reply(doing.card, "accept");
+    void this.#reply(card, "accept");
   }
 
   async #reply({ offerId, rideId }: OfferCard, op: "accept" | "decline"): Promise<void> {

@@ -1,5 +1,5 @@
 /** One run, from bundling the Worker to the verdict on what happened. Prints nothing: whoever runs it decides how. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Demand } from "../city/demand.ts";
 import { createFleet } from "../city/fleet.ts";
@@ -26,7 +26,8 @@ export interface RunHooks {
   readonly onOpen?: (figures: () => CityFigures, server: ServerProcess) => void;
 }
 
-export const WORKER_DIR = join(import.meta.dirname, "..", "..", ".kerb", "worker");
+export const BUILD_DIR = join(import.meta.dirname, "..", "..", ".kerb");
+const WORKER_DIR = join(BUILD_DIR, "worker");
 const DEFAULT_DRIVERS = 200;
 /** A ride keeps a driver for about a third of an hour; a third of the fleet should be free to choose from. */
 const REQUESTS_PER_DRIVER_HOUR = 1.6;
@@ -45,7 +46,6 @@ export async function runCity(options: CityOptions, hooks: RunHooks): Promise<Re
   const wishes = await wishesFor(options, createRandom(options.seed).fork("demand"));
   const stateDir = resolve(options.stateDir);
   hooks.onStage?.("bundling the Worker");
-  mkdirSync(WORKER_DIR, { recursive: true });
   buildWorker(WORKER_DIR);
   hooks.onStage?.("starting workerd, Durable Objects, D1, Queue and R2");
   let serverErrors = 0;
@@ -53,7 +53,13 @@ export async function runCity(options: CityOptions, hooks: RunHooks): Promise<Re
     serverErrors += 1;
   };
   const server = await startServer(
-    { workerDir: WORKER_DIR, stateDir, fresh: !options.resume, port: options.port, vars: varsFor(options.speed) },
+    {
+      workerDir: WORKER_DIR,
+      stateDir,
+      fresh: !options.resume,
+      port: options.port,
+      vars: varsFor(WORKER_DIR, options.speed),
+    },
     { onError },
   );
   try {
@@ -186,8 +192,8 @@ async function wishesFor(options: CityOptions, random: Random): Promise<Wishes> 
 }
 
 /** The variables of a server that the city runs at this speed; the Worker must be bundled by then. */
-export function varsFor(speed: number): Record<string, string> {
-  const built = JSON.parse(readFileSync(join(WORKER_DIR, "options.json"), "utf8")) as {
+export function varsFor(workerDir: string, speed: number): Record<string, string> {
+  const built = JSON.parse(readFileSync(join(workerDir, "options.json"), "utf8")) as {
     readonly bindings: { readonly MARKETS: string };
   };
   return serverVars(built.bindings.MARKETS, speed);

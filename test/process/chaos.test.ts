@@ -1,25 +1,20 @@
 import { expect, test } from "vitest";
-import { chaosLines, doubts } from "../../sim/chaos/report.ts";
+import type { ChaosOptions } from "../../sim/chaos/options.ts";
+import { type ChaosReport, chaosLines, doubts } from "../../sim/chaos/report.ts";
 import { runChaos } from "../../sim/chaos/run-chaos.ts";
 import { startProgram, temporaryFolder } from "./support.ts";
 
 const KILLS = 10;
 
+function attack(plan: Pick<ChaosOptions, "forMs" | "kills" | "bug">): Promise<ChaosReport> {
+  const people = { seed: 7, drivers: 30, riders: 12 };
+  const faults = { killEveryMs: [600, 1_800], killsOnly: false } as const;
+  const files = { stateDir: temporaryFolder(), reportFile: null };
+  return runChaos({ ...plan, ...people, ...faults, ...files }, { signal: new AbortController().signal });
+}
+
 test("[S1] [S2] [L1] [L2] [L3] ten kills in a row leave nothing broken, lost, open or owed", async () => {
-  const report = await runChaos(
-    {
-      forMs: 120_000,
-      kills: KILLS,
-      killEveryMs: [600, 1_800],
-      killsOnly: false,
-      seed: 7,
-      drivers: 30,
-      riders: 12,
-      stateDir: temporaryFolder(),
-      reportFile: null,
-    },
-    { signal: new AbortController().signal },
-  );
+  const report = await attack({ forMs: 120_000, kills: KILLS, bug: null });
   const words = chaosLines(report).join("\n");
   expect(report.violations, words).toEqual([]);
   expect(doubts(report), words).toEqual([]);
@@ -30,6 +25,7 @@ test("[S1] [S2] [L1] [L2] [L3] ten kills in a row leave nothing broken, lost, op
     faults.wholeKills,
     faults.connectionsCut,
     faults.evicted,
+    faults.eventsRepeated,
     happened.won,
     happened.byState.completed,
   ]) {
@@ -40,6 +36,13 @@ test("[S1] [S2] [L1] [L2] [L3] ten kills in a row leave nothing broken, lost, op
   expect(interrupted.requests + interrupted.accepts + interrupted.steps + interrupted.cancels, words).toBeGreaterThan(
     0,
   );
+});
+
+test("[S1] a Worker that lets two drivers win one ride is convicted by two judges", async () => {
+  const report = await attack({ forMs: 20_000, kills: 2, bug: "two-winners" });
+  const found = report.violations.map(({ rule, sentence }) => `[${rule}] ${sentence}`);
+  expect(found).toContainEqual(expect.stringMatching(/^\[S1\] ride .* had two drivers/));
+  expect(found).toContainEqual(expect.stringMatching(/^\[S1\] no order of what was heard explains ride/));
 });
 
 test("a wrong option of chaos ends with code 2 and says which and what it takes", async () => {

@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { serialize } from "node:v8";
 import { expect, onTestFinished, test } from "vitest";
 import { compareWithHistory, listObjects, readLeftOpen } from "../../../sim/chaos/objects.ts";
+import { type BugName, PLANTED_BUGS, plantBug } from "../../../sim/chaos/planted-bugs.ts";
 import { interrupted } from "../../../sim/chaos/report.ts";
 import { Returns } from "../../../sim/chaos/returns.ts";
 import type { Evidence, RideRow } from "../../../sim/live/check-history.ts";
@@ -59,6 +60,15 @@ test("[S7] a ride whose row is older than its shard's, and events that only one 
   expect(rules(history(2, "dr5ru.1:1", "dr5ru.1:2", "dr5ru.9:1"))).toEqual(["B1"]);
   const { rides, ...nothing } = history(2, "dr5ru.1:1", "dr5ru.1:2");
   expect(rules({ ...nothing, rides: [...rides, { ...rides[0]!, ride_id: "dr5ru.9" }] })).toEqual(["B1"]);
+});
+
+test.each(Object.keys(PLANTED_BUGS) as BugName[])("the bug %s changes one place of the sources", (name) => {
+  const folder = mkdtempSync(join(tmpdir(), "kerb-test-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  plantBug(name, folder);
+  const { file } = PLANTED_BUGS[name];
+  const [clean, planted] = [file, join(folder, file)].map((path) => readFileSync(path, "utf8"));
+  expect(planted).not.toBe(clean);
 });
 
 test("drivers are back when all but one in a hundred are in the index, and not before", () => {
