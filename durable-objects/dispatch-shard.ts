@@ -18,6 +18,7 @@ import { ShardCounters } from "./ports/shard-counters.ts";
 import { ObjectOutside } from "./ports/shard-outside.ts";
 import { SqlStorage } from "./ports/sql-storage.ts";
 import { openRideStream } from "./rider-door.ts";
+import { ShardAudit } from "./shard-audit.ts";
 
 /** RFC 6455: a normal closure. */
 const CLIENT_LEFT = 1_000;
@@ -29,16 +30,13 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
   readonly #streams = new RiderStreams();
   readonly #counters = new ShardCounters(() => this.#report());
   readonly #door: DriverDoor;
+  readonly #audit: ShardAudit;
   readonly #outside: ObjectOutside;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#name = ctx.id.name as ShardName;
-    const ranker = new ModelRanker({
-      bucket: env.MODELS,
-      readChampion: () => env.ROLLOUT_CONTROL.getByName("global").champion(),
-      waitUntil: (work) => ctx.waitUntil(work),
-    });
+    const ranker = rankerOf(ctx, env);
     const outside = new ObjectOutside(ctx, env, this.#name, {
       sockets: this.#sockets,
       streams: this.#streams,
@@ -47,11 +45,11 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
       ring: () => this.#tick(),
     });
     this.#outside = outside;
-    const runtime = new ShardRuntime(settingOf(env, this.#name), new SqlStorage(ctx.storage), outside, () =>
-      Date.now(),
-    );
+    const storage = new SqlStorage(ctx.storage);
+    const runtime = new ShardRuntime(settingOf(env, this.#name), storage, outside, () => Date.now());
     this.#runtime = runtime;
     this.#door = new DriverDoor(env, this.#name, runtime, this.#sockets);
+    this.#audit = new ShardAudit(env, runtime, storage);
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     runtime.start();
     for (const session of this.#sockets.wake(ctx.getWebSockets())) {
@@ -126,6 +124,14 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
   /** Being constructed is all it takes: the object reads its rows and sets its alarm again. */
   async wake(): Promise<void> {}
 
+  async settledRides(call: Parameters<DispatchShardApi["settledRides"]>[0]) {
+    return this.#audit.settledRides(call);
+  }
+
+  async reconcile(call: Parameters<DispatchShardApi["reconcile"]>[0]) {
+    return this.#guard(() => this.#audit.reconcile(call));
+  }
+
   override async fetch(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     if (pathname === "/socket") return this.#door.open(this.ctx, request);
@@ -190,6 +196,14 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
     const sent = this.env.OPS_FEED.getByName("fleet").report(report);
     this.ctx.waitUntil(Promise.resolve(sent).catch((error) => logError("metrics not reported", error)));
   }
+}
+
+function rankerOf(ctx: DurableObjectState, env: Env): ModelRanker {
+  return new ModelRanker({
+    bucket: env.MODELS,
+    readChampion: () => env.ROLLOUT_CONTROL.getByName("global").champion(),
+    waitUntil: (work) => ctx.waitUntil(work),
+  });
 }
 
 function settingOf(env: Env, name: ShardName) {

@@ -54,6 +54,10 @@ export class DriverLock extends DurableObject<Env> implements DriverLockApi {
     this.#submit({ type: "release", offerId, seq, shard, outcome });
   }
 
+  async heldOffer(): Promise<OfferId | null> {
+    return this.#state.holder?.offerId ?? null;
+  }
+
   /** It is time to ask whether the holder still lives. A timer asks; it never frees. */
   override async alarm(): Promise<void> {
     this.#alarmSet = false;

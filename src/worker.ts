@@ -1,7 +1,7 @@
 /** The Worker: which door leads where, and the object classes for the platform. No logic. */
 import { serve } from "./edge/app.ts";
 import { archiveBatch } from "./edge/event-queue.ts";
-import { wakeSilentShards } from "./edge/sweep.ts";
+import { sweepEveryMinute } from "./edge/sweep.ts";
 import type { Env } from "./env.ts";
 
 export { DispatchShard } from "../durable-objects/dispatch-shard.ts";
@@ -13,6 +13,6 @@ export default {
   fetch: serve,
   queue: archiveBatch,
   async scheduled(controller, env) {
-    await wakeSilentShards(controller.scheduledTime, env);
+    await sweepEveryMinute(controller.scheduledTime, env);
   },
 } satisfies ExportedHandler<Env, unknown>;

@@ -1,8 +1,9 @@
 /** The shard's rows in its object's SQLite. The only SQL of a shard; it decides nothing. */
 import type { RideEvent } from "../../src/domain/event.ts";
-import { isTerminal, type Offer, type Ride, type RideId, type RiderId } from "../../src/domain/ride.ts";
+import { isTerminal, type Offer, type OfferId, type Ride, type RideId, type RiderId } from "../../src/domain/ride.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import type { PriorReply, Write } from "../../src/matching/commands.ts";
+import type { RideRange, RideVersion } from "../../src/protocol/ride-digest.ts";
 import type { RecalledRide, RestoredShard, ShardStorage } from "../../src/shard/ports.ts";
 
 /**
@@ -47,7 +48,7 @@ export class SqlStorage implements ShardStorage {
   }
 
   restore(): RestoredShard {
-    const rides = this.#bodies<Ride>("SELECT body FROM rides WHERE ended_at IS NULL");
+    const rides = this.openRides();
     const offers = this.#bodies<Offer>(
       `SELECT body FROM offers WHERE released = 0
        UNION ALL
@@ -101,6 +102,30 @@ export class SqlStorage implements ShardStorage {
   readEvents(rideId: RideId, afterVersion: number): RideEvent[] {
     const query = "SELECT body FROM events WHERE ride_id = ? AND version > ? ORDER BY version";
     return this.#bodies<RideEvent>(query, rideId, afterVersion);
+  }
+
+  openRides(): Ride[] {
+    return this.#bodies<Ride>("SELECT body FROM rides WHERE ended_at IS NULL");
+  }
+
+  liveOffers(): Offer[] {
+    return this.#bodies<Offer>("SELECT body FROM offers WHERE state IN ('intent', 'offered', 'won') ORDER BY seq");
+  }
+
+  findOffer(offerId: OfferId): Offer | null {
+    return this.#bodies<Offer>("SELECT body FROM offers WHERE offer_id = ?", offerId)[0] ?? null;
+  }
+
+  /** Rides that are over; `archived` when history has confirmed every event. */
+  settledRides({ from, until }: RideRange): (RideVersion & { readonly archived: boolean })[] {
+    const rows = this.#sql.exec<{ rideId: RideId; version: number; waiting: number }>(
+      `SELECT ride_id AS rideId, body->>'version' AS version,
+              EXISTS (SELECT 1 FROM events e WHERE e.ride_id = r.ride_id AND e.archived = 0) AS waiting
+       FROM rides r WHERE ride_id >= ? AND ride_id < ? AND ended_at IS NOT NULL`,
+      from,
+      until,
+    );
+    return Array.from(rows, ({ rideId, version, waiting }) => ({ rideId, version, archived: waiting === 0 }));
   }
 
   prune(before: EpochMs): boolean {

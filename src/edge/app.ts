@@ -8,12 +8,14 @@ import { type Config, configOf, type Env } from "../env.ts";
 import { logError } from "../observe/log.ts";
 import { MAX_BODY_BYTES } from "../protocol/rider.ts";
 import { type EdgeEnv, newRoutes } from "./context.ts";
+import { deadLetterRoutes } from "./dead-letters.ts";
 import { devTokenRoutes } from "./dev-tokens.ts";
 import { driverSocketRoutes } from "./driver-socket.ts";
 import { healthRoutes } from "./health.ts";
 import { historyRoutes } from "./history.ts";
 import { allowOrigins } from "./origins.ts";
 import { problemResponse, refuseError, refuseUnknown } from "./problem.ts";
+import { reconcileRoutes } from "./reconcile.ts";
 import { rideEventRoutes } from "./ride-events.ts";
 import { rideRoutes } from "./rides.ts";
 import { rolloutRoutes } from "./rollout.ts";
@@ -73,7 +75,9 @@ export function createApp(config: Config) {
     .route("/", driverSocketRoutes(config))
     .route("/", historyRoutes(config))
     .route("/", healthRoutes(config))
-    .route("/", rolloutRoutes(config));
+    .route("/", rolloutRoutes(config))
+    .route("/", reconcileRoutes(config))
+    .route("/", deadLetterRoutes(config));
   if (config.devIssuerJwk !== null) app.route("/", devTokenRoutes(config.devIssuerJwk));
   app.doc31(OPENAPI_PATH, DOCUMENT);
   app.onError(refuseError);

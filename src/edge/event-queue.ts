@@ -10,6 +10,7 @@ import { buryMessages, type DeadMessage, writeEvents } from "../history/write-ev
 import { logError } from "../observe/log.ts";
 import { readRideEvent } from "../protocol/event.ts";
 import { shardOfRide } from "../routing/shard-map.ts";
+import { keepDeadLetter } from "./dead-letters.ts";
 
 /** Where messages go that history refused ten times; the name is in wrangler.toml. */
 const DEAD_LETTERS = "dead";
@@ -20,6 +21,8 @@ const ACKNOWLEDGE_DEADLINE_MS = 3_000;
 /** The Worker's `queue`, for the events and for their dead letters. */
 export async function archiveBatch(batch: MessageBatch<unknown>, env: Env): Promise<void> {
   const config = configOf(env);
+  // One poison event must not take its neighbours along: here each stands alone.
+  if (batch.queue.split("-").at(-1) === DEAD_LETTERS) return archiveOneByOne(batch, env, config);
   const readings = batch.messages.map((message) => ({ message, reading: readRideEvent(message.body) }));
   const events: RideEvent[] = [];
   const dead: DeadMessage[] = [];
@@ -27,15 +30,12 @@ export async function archiveBatch(batch: MessageBatch<unknown>, env: Env): Prom
     if (reading.ok) events.push(reading.event);
     else dead.push(deadMessage(message, reading.reason));
   }
-  const lastChance = batch.queue.split("-").at(-1) === DEAD_LETTERS;
   try {
     await writeEvents(env.HISTORY, events);
     await buryMessages(env.HISTORY, dead);
   } catch (error) {
     logError("history batch failed", error, { queue: batch.queue, messages: batch.messages.length });
-    if (!lastChance) return batch.retryAll();
-    // One poison event must not take its neighbours along: now each stands alone.
-    return archiveOneByOne(batch, env, config);
+    return batch.retryAll();
   }
   batch.ackAll();
   await acknowledge(events, env, config);
@@ -46,10 +46,10 @@ async function archiveOneByOne(batch: MessageBatch<unknown>, env: Env, config: C
   for (const message of batch.messages) {
     try {
       const reason = await archiveOne(message.body, env, written);
-      if (reason !== null) await buryMessages(env.HISTORY, [deadMessage(message, reason)]);
+      if (reason !== null) await keepDeadLetter(env.MODELS, message, reason);
       message.ack();
     } catch (error) {
-      // D1 itself is away: the message stays where it is, and the shard has the event in any case.
+      // The store is away: the message stays where it is, and the shard has the event in any case.
       logError("dead letter not kept", error, { message: message.id });
       message.retry();
     }

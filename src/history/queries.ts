@@ -64,3 +64,44 @@ export async function cellsWithSilentRides(db: D1Database, before: EpochMs, limi
     .all<{ cell: string }>();
   return results.map(({ cell }) => cell);
 }
+
+/** Rides that are over, by their ids, of which the shard's cell and the moment of the request are the beginning. */
+export async function settledRides(db: D1Database, { from, until }: { from: string; until: string }) {
+  const { results } = await db
+    .prepare(
+      "SELECT ride_id AS rideId, version FROM rides WHERE ride_id >= ?1 AND ride_id < ?2 AND ended_at IS NOT NULL",
+    )
+    .bind(from, until)
+    .all<KeptRide>();
+  return results;
+}
+
+export interface KeptRide {
+  readonly rideId: RideId;
+  readonly version: number;
+}
+
+/** Those of `rides` that history does not have, or has older than they are said to be. */
+export async function ridesBehind(db: D1Database, rides: readonly KeptRide[]): Promise<RideId[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT value->>'rideId' AS rideId FROM json_each(?1)
+       LEFT JOIN rides ON rides.ride_id = value->>'rideId'
+       WHERE rides.version IS NULL OR rides.version < value->>'version'`,
+    )
+    .bind(JSON.stringify(rides))
+    .all<{ rideId: RideId }>();
+  return results.map(({ rideId }) => rideId);
+}
+
+/** Cells with open rides; at most `limit`, in one order, so that who takes turns meets all of them. */
+export async function cellsWithOpenRides(db: D1Database, limit: number): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT DISTINCT substr(ride_id, 1, instr(ride_id, '.') - 1) AS cell FROM rides
+       WHERE ended_at IS NULL ORDER BY cell LIMIT ?1`,
+    )
+    .bind(limit)
+    .all<{ cell: string }>();
+  return results.map(({ cell }) => cell);
+}

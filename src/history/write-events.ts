@@ -22,7 +22,7 @@ const UPSERT_RIDES = `
   ON CONFLICT (ride_id) DO UPDATE SET
     version = excluded.version, state = excluded.state, driver_id = excluded.driver_id,
     fare_cents = excluded.fare_cents, redispatches = excluded.redispatches, updated_at = excluded.updated_at,
-    ended_at = excluded.ended_at, body = excluded.body
+    ended_at = excluded.ended_at, body = excluded.body, exact = excluded.exact
   WHERE excluded.version > rides.version`;
 
 /** One transaction; one statement per table however many events (one row at a time costs a millisecond each). */

@@ -96,6 +96,9 @@ function judge(turn: Turn, command: Command): void {
       return hearTrackAnswer(turn, command);
     case "lock.asked":
       return turn.answer({ type: "lock", verdict: verdictOn(turn, command.offerId) });
+    case "releases.repeated":
+      for (const offerId of [...turn.shard.releaseAttempts.keys()]) release(turn, offerId);
+      return;
     case "events.archived":
       return archive(turn, command.eventIds);
     case "driver.attached":

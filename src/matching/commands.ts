@@ -96,6 +96,8 @@ export type Command =
   // the lock and the queue
   | { readonly type: "lock.asked"; readonly offerId: OfferId }
   | { readonly type: "events.archived"; readonly eventIds: readonly string[] }
+  /** Somebody looks after the shard: what is owed to locks is said again now, whenever it would be next. */
+  | { readonly type: "releases.repeated" }
   // sockets of this shard
   | {
       readonly type: "driver.attached";

@@ -1,6 +1,16 @@
 /** Operators' HTTP: rollout, health, and the error body that every route shares. */
 import * as z from "zod";
-import { ProfileField, SubjectText, WholeField } from "./fields.ts";
+import type { Watched as WatchedName } from "../matching/reconcile.ts";
+import {
+  OfferIdField,
+  ProfileField,
+  pinned,
+  RideIdField,
+  type Same,
+  ShardNameField,
+  SubjectText,
+  WholeField,
+} from "./fields.ts";
 
 /** RFC 9457. `errors` names the fields; `rideId` is the ride that stands in the way of a new one. */
 export const ProblemBody = z
@@ -47,6 +57,50 @@ export const PromoteBody = z
     epoch: WholeField,
   })
   .meta({ id: "Promotion" });
+
+/** The promises that are watched while the city runs, by their names in docs/SPEC.md. */
+export const Watched = z.enum(["S1", "S2", "S3", "S7", "L1"]);
+pinned<Same<z.infer<typeof Watched>, WatchedName>>();
+
+export const ReconcileQuery = z.strictObject({ shard: ShardNameField });
+
+export const ReconcileReportBody = z
+  .strictObject({
+    shard: ShardNameField,
+    /** Locks that answered, of the drivers whom rides have; a run asks at most 500, the next one goes on. */
+    checked: WholeField,
+    engaged: WholeField,
+    unanswered: WholeField,
+    /** Releases said again. */
+    released: WholeField,
+    violations: z.array(
+      z.strictObject({
+        name: Watched,
+        rideId: RideIdField,
+        offerId: OfferIdField.nullable(),
+      }),
+    ),
+    /** Settled rides here and in history; those that history has lost, and how many of their events were sent again. */
+    history: z.strictObject({
+      shardCount: WholeField,
+      historyCount: WholeField,
+      missing: WholeField,
+      resent: WholeField,
+    }),
+  })
+  .meta({ id: "Reconciliation" });
+export type ReconcileReport = z.infer<typeof ReconcileReportBody>;
+
+export const RedriveBody = z
+  .strictObject({
+    /** Events that went to the queue again. */
+    sent: WholeField,
+    /** Some are left for the next call. */
+    more: z.boolean(),
+    /** Messages that cannot be read; they stay, with their reasons beside them in the store. */
+    unreadable: WholeField,
+  })
+  .meta({ id: "Redrive" });
 
 const Component = z.strictObject({ ok: z.boolean(), detail: z.string().optional() });
 export const HealthBody = z

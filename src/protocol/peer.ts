@@ -8,6 +8,8 @@ import type { ShardName } from "../domain/place.ts";
 import type { OfferId, RideId, RideRequest, RiderId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { Answer, FromDriver, NearbyQuery, RatedBy, ReleaseOutcome } from "../matching/commands.ts";
+import type { AuditReport } from "../matching/reconcile.ts";
+import type { RideRange, RidesDigest, RideVersion } from "./ride-digest.ts";
 
 /** The Worker speaks with shards in these words, and knows the core only through them. */
 export type { Answer, RatedBy };
@@ -50,6 +52,20 @@ export interface DispatchShardApi {
   eventsArchived(eventIds: string[]): Promise<void>;
   /** From the minute sweep, to a shard that history says has open rides: being called starts it, and starting re-arms it. */
   wake(): Promise<void>;
+  /**
+   * Rides that are over, to be compared with history: `count` of them, and those that history has confirmed where the
+   * digest of what it has differs from that of what is here.
+   */
+  settledRides(call: { range: RideRange; known: RidesDigest }): Promise<{ count: number; rides: RideVersion[] }>;
+  /** Says owed releases again, asks the locks of engaged drivers, and sends the events of these rides again. */
+  reconcile(call: { resend: readonly RideId[] }): Promise<ShardFindings>;
+}
+
+export interface ShardFindings extends AuditReport {
+  /** Releases said again. */
+  readonly released: number;
+  /** Events sent again. */
+  readonly resent: number;
 }
 
 export type AttachAnswer =
@@ -83,6 +99,8 @@ export interface DriverLockApi {
     shard: ShardName;
     outcome: ReleaseOutcome;
   }): Promise<void>;
+  /** Whom it holds the driver for; asked when a shard is reconciled. Changes nothing. */
+  heldOffer(): Promise<OfferId | null>;
 }
 
 /** What a shard reports to the operations feed; counters are totals since the object started. */

@@ -100,6 +100,23 @@ export class ShardRuntime {
     };
   }
 
+  /** Says every release again that no lock has acknowledged; answers how many there are. */
+  repeatReleases(): number {
+    const owed = this.#state.releaseAttempts.size;
+    if (owed > 0) this.submit({ type: "releases.repeated" });
+    return owed;
+  }
+
+  /** Sends all events of these rides again, though history has confirmed them; answers how many. */
+  resend(rideIds: readonly RideId[]): number {
+    const now = this.#now();
+    const events = rideIds.flatMap((rideId) => this.#storage.readEvents(rideId, 0));
+    for (const event of events) this.#outbox.add(event, now);
+    this.#pump(now);
+    this.#arm();
+    return events.length;
+  }
+
   nearby(query: NearbyQuery): Candidate[] {
     return this.#state.supply.candidatesNear(query, this.#state.setting.name, this.#now());
   }

@@ -110,7 +110,7 @@ describe("health", () => {
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({
       status: "ok",
-      components: { worker: { ok: true }, history: { ok: true }, rollout: { ok: true } },
+      components: { worker: { ok: true }, history: { ok: true }, rollout: { ok: true }, invariants: { ok: true } },
     });
   });
 });

@@ -30,6 +30,8 @@ const DOORS: Readonly<Record<string, Door>> = {
   "get /v1/riders/me/rides": { rider: 200, driver: 403, ops: 403 },
   "get /v1/rides/{id}": { rider: 404, driver: 404, ops: 404 },
   "get /v1/rides/{id}/events": { rider: 404, driver: 404, ops: 404 },
+  "post /admin/reconcile": { rider: 403, driver: 403, ops: 422 },
+  "post /admin/redrive": { rider: 403, driver: 403, ops: 200 },
   "post /v1/dev/tokens": { body: { role: "rider", sub: "rita" }, open: 201 },
   "post /v1/ops/rollout": { body: {}, rider: 403, driver: 403, ops: 422 },
   "post /v1/rides": { body: {}, rider: 400, driver: 403, ops: 403 },

@@ -148,6 +148,17 @@ describe("a dead offer", () => {
     expect(releases(kit.wait(3_600_000))).not.toContain(id);
   });
 
+  test("[W1] is released again at once when somebody looks after the shard, as long as it is owed", () => {
+    const kit = offered();
+    kit.world.acknowledges = false;
+    const { id } = kit.offerTo("ann");
+    kit.say({ type: "offer.declined", ...kit.from("ann") });
+    kit.wait(10_000);
+    expect(releases(kit.say({ type: "releases.repeated" }))).toContain(id);
+    kit.say({ type: "release.acknowledged", offerId: id });
+    expect(releases(kit.say({ type: "releases.repeated" }))).not.toContain(id);
+  });
+
   test("[O17] is not raised by a late answer of its lock", () => {
     const kit = intended();
     const offer = kit.offerTo("ann");

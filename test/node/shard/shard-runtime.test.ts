@@ -207,6 +207,27 @@ describe("the outbox", () => {
   });
 });
 
+describe("what history has lost", () => {
+  test("[W4] is sent again whole, once, until history confirms it anew", () => {
+    const room = new Room();
+    room.request("rita");
+    room.cancel("rita");
+    room.sending[0]?.done(true);
+    room.archive();
+    room.sending[1]?.done(true);
+    room.now += 60_000;
+    room.runtime.tick();
+    expect(room.sending).toHaveLength(2);
+    expect(room.runtime.resend([rideIdOf(0), rideIdOf(9)])).toBe(2);
+    const again = room.sending[2];
+    expect(again?.events.map(({ type }) => type)).toEqual(["ride.requested", "ride.cancelled"]);
+    again?.done(true);
+    expect(room.runtime.gauges()).toMatchObject({ outbox_pending: 2 });
+    room.archive();
+    expect(room.runtime.gauges()).toMatchObject({ outbox_pending: 0, rides_open: 0 });
+  });
+});
+
 describe("the alarm", () => {
   test("[L1] is set for the earliest of everything that waits, and set again each time it rings", () => {
     const room = new Room();
