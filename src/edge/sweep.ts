@@ -54,12 +54,10 @@ export async function wakeSilentShards(now: EpochMs, env: Env): Promise<number> 
   return shards.length;
 }
 
-/** Answers which shards had their turn. */
-export async function reconcileByTurns(now: EpochMs, env: Env): Promise<ShardName[]> {
+async function reconcileByTurns(now: EpochMs, env: Env): Promise<void> {
   const cells = await cellsWithOpenRides(env.HISTORY, OPEN_SHARDS);
   const shards = turnOf(shardsOf(env, cells), Math.floor(now / MINUTE_MS));
   await eachOf(shards, "shard not reconciled", (shard) => reconcileShard(env, shard, now, RECONCILED_HOURS));
-  return shards;
 }
 
 /** Who has his turn in this minute: one stretch of the list, the next minute the next, and so round and round. */

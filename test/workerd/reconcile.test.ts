@@ -1,12 +1,13 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { createScheduledController, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { DriverId } from "../../src/domain/driver.ts";
 import type { LatLng } from "../../src/domain/place.ts";
 import type { OfferId, RideId } from "../../src/domain/ride.ts";
-import { reconcileByTurns, turnOf } from "../../src/edge/sweep.ts";
+import { turnOf } from "../../src/edge/sweep.ts";
 import type { LockState } from "../../src/matching/driver-lock.ts";
 import type { ReconcileReport } from "../../src/protocol/ops.ts";
+import worker from "../../src/worker.ts";
 import { acrossBorder, lockOf, newRide, rideAt, rowsOf, shardNameAt, shardOf } from "./shard-tools.ts";
 import { call, driverAt, migrateHistory, opsToken, problemOf, type TestDriver } from "./support.ts";
 
@@ -202,7 +203,7 @@ describe("the minute's turns", () => {
       { timeout: 15_000 },
     );
     await breakLock("eva", (state) => ({ ...state, holder: null, ask: null }));
-    expect(await reconcileByTurns(Date.now(), env)).toContain(shardNameAt(at));
+    await worker.scheduled(createScheduledController({ cron: "* * * * *" }), env);
     const found = await env.HISTORY.prepare("SELECT name, subject, shard FROM invariant_violations").all();
     expect(found.results).toContainEqual({ name: "S3", subject: offerId, shard: shardNameAt(at) });
     expect((await rideAt(at, rideId)).driver?.id).toBe("eva" as DriverId);
