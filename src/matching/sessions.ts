@@ -161,7 +161,11 @@ export function hearTripVerdict(turn: Turn, command: CommandOf<"trip.judged">): 
   const { driverId, epoch, cid, offerId, step, verdict } = command;
   const session = hear(turn, driverId, epoch);
   if (session === null) return;
-  if (verdict.outcome === "done" && (step === "cancel" || !isHeldBy(verdict.ride.state))) free(turn, session, offerId);
+  if (verdict.outcome === "done") {
+    if (step === "cancel" || !isHeldBy(verdict.ride.state)) free(turn, session, offerId);
+    // The end of the ride may have overtaken this word, which gives it back to his app: his next fix finds out (T8).
+    else session.held = { offerId, kind: "engaged" };
+  }
   if (verdict.outcome === "refused" && verdict.reason === "unknown") free(turn, session, offerId);
   tell(turn, session, { type: "trip.verdict", cid, offerId, step, verdict });
   settleSession(turn, session);

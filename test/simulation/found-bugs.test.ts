@@ -9,6 +9,9 @@ import {
   driverId,
   ELSEWHERE,
   HERE,
+  ofType,
+  rideIdOf,
+  riderId,
   ShardKit,
   START,
   toldTo,
@@ -85,6 +88,23 @@ describe("the simulation found that", () => {
     expect(answerIn(asked, "pushed").outcome).toBe("no_socket");
     expect(toldTo(asked, "ann")).toEqual([]);
     expect(kit.shard.supply.sessions.get(driverId("ann"))?.held?.kind).toBe("engaged");
+  });
+
+  test("[T8] a step's verdict that the end of the ride has overtaken does not give a driver his ride back for good", () => {
+    const kit = new ShardKit();
+    kit.assigned("ann");
+    const step = "arrive";
+    const { verdict } = answerIn(kit.say({ type: "trip.stepped", ...kit.from("ann"), step }), "trip");
+    kit.say({ type: "ride.cancelled", rideId: rideIdOf(0), riderId: riderId("rita") });
+    const late = { driverId: driverId("ann"), epoch: 1, cid: "c1", offerId: kit.offerTo("ann").id } as const;
+    kit.say({ type: "trip.judged", ...late, step, verdict });
+    const [asked] = ofType(kit.locate("ann", at(100)), "track");
+    const { engaged, ride } = answerIn(kit.say({ ...asked!, type: "driver.tracked" }), "tracked");
+    const told = kit.say({ type: "track.answered", driverId: late.driverId, offerId: late.offerId, engaged, ride });
+    expect(toldTo(told, "ann")).toContainEqual(
+      expect.objectContaining({ ride: expect.objectContaining({ state: "cancelled_by_rider" }) }),
+    );
+    expect(kit.shard.supply.sessions.get(driverId("ann"))?.held).toBeNull();
   });
 
   test("[L5] an attach that was lost on the way does not take the place of the one that came after it", () => {
