@@ -1,7 +1,13 @@
 /** One driver's lock as its object runs it (durable-objects/driver-lock.ts): one durable state, one alarm that asks. */
 import type { DriverId } from "../../src/domain/driver.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
-import { type LockAnswer, type LockCommand, type LockState, NEW_LOCK } from "../../src/matching/driver-lock.ts";
+import {
+  applyToLock,
+  type LockAnswer,
+  type LockCommand,
+  type LockState,
+  NEW_LOCK,
+} from "../../src/matching/driver-lock.ts";
 import type { AttachAnswer, DriverLockApi } from "../../src/protocol/peer.ts";
 import { shardOfRide } from "../../src/routing/shard-map.ts";
 import { drawDownMs } from "./faults.ts";
@@ -52,10 +58,10 @@ export class LockHost {
 
   /** Null when the lock is away, or died over it: before the state was saved, or after. */
   #submit(command: LockCommand): LockAnswer | null {
-    const { loop, faults, random, auditor, mutation, trace } = this.#world;
+    const { loop, faults, random, auditor, trace } = this.#world;
     if (loop.now < this.#downUntil) return null;
     const before = this.state;
-    const { state, answer } = mutation.applyToLock(before, loop.now + this.#skewMs, command);
+    const { state, answer } = applyToLock(before, loop.now + this.#skewMs, command);
     const crashed = state !== before && random.next() < faults.lockCrashed;
     if (crashed && random.next() < 0.5) return this.#die(`before saving ${command.type}`);
     if (state !== before) {

@@ -146,11 +146,11 @@ export class MemoryStorage implements ShardStorage {
     const winner = this.#winnerOf.get(rideId);
     refuse(
       offer.state === "won" && winner !== undefined && winner !== id,
-      `one_winner: ${rideId} has ${winner}, ${id}`,
+      `S1: one_winner: ${rideId} has ${winner}, ${id}`,
     );
     const live = offer.state === "intent" || offer.state === "offered" || offer.state === "won";
     const other = this.#liveOf.get(driverId);
-    refuse(live && other !== undefined && other !== id, `one_live_per_driver: ${driverId} has ${other}, ${id}`);
+    refuse(live && other !== undefined && other !== id, `S2: one_live_per_driver: ${driverId} has ${other}, ${id}`);
     if (!this.offers.has(id)) {
       refuse(seq <= this.#highestSeq, `seq ${seq} of ${id} was given before`);
       const highest = this.#highestSeq;

@@ -82,9 +82,8 @@ export class ShardHost implements SocketServer {
     const answer = this.#runtime!.submit(command);
     trace.add(loop.now, this.name, `${brief(command)}${answer === null ? "" : ` -> ${brief(answer)}`}`);
     if (answer === null) return null;
-    const said = this.world.mutation.answer(command, answer);
-    auditor.answered(command, said);
-    return said;
+    auditor.answered(command, answer);
+    return answer;
   }
 
   /** A call from outside, answered with what `pick` makes of the core's answer. */
@@ -156,8 +155,7 @@ export class ShardHost implements SocketServer {
   #start(): ShardRuntime {
     const { world } = this;
     world.auditor.count("shard start");
-    const outside = world.mutation.outside(new SimulatedOutside(this), this);
-    const runtime = new ShardRuntime(this.#setting, world.mutation.storage(this.#crashing(), this), outside, this.now);
+    const runtime = new ShardRuntime(this.#setting, this.#crashing(), new SimulatedOutside(this), this.now);
     this.#runtime = runtime;
     runtime.start();
     for (const socket of this.sockets) {

@@ -15,7 +15,6 @@ import { EventLoop } from "./event-loop.ts";
 import { CALM, drawFaults, type Faults } from "./faults.ts";
 import { EventQueue, MemoryHistory } from "./history.ts";
 import { LockHost } from "./lock-host.ts";
-import { FAITHFUL, type Mutation } from "./mutation.ts";
 import { Network } from "./network.ts";
 import { crowdedMarket, drawMarket, drawPlaces, SHARD_BITS } from "./scene.ts";
 import { ScriptedDriver } from "./scripted-driver.ts";
@@ -44,8 +43,8 @@ export interface WorldReport {
 }
 
 /** One world from its first request to its end. Throws SimulationFailure at the first broken promise. */
-export function runWorld(seed: number, crowded = false, mutation: Partial<Mutation> = {}): WorldReport {
-  const world = new World(seed, crowded, { ...FAITHFUL, ...mutation });
+export function runWorld(seed: number, crowded = false): WorldReport {
+  const world = new World(seed, crowded);
   try {
     return world.run();
   } catch (error) {
@@ -60,7 +59,6 @@ export class World {
   readonly auditor = new Auditor(() => this.loop.now);
   readonly history = new MemoryHistory();
   readonly random: Random;
-  readonly mutation: Mutation;
   readonly market: Market;
   readonly network: Network;
   readonly queue: EventQueue;
@@ -77,12 +75,11 @@ export class World {
   #ulids = 0;
 
   /** A crowded world has more people, who all want the same thing at the same moment. */
-  constructor(seed: number, crowded: boolean, mutation: Mutation) {
+  constructor(seed: number, crowded: boolean) {
     const root = createRandom(seed);
     const size = root.fork("size");
     this.#seed = seed;
     this.#root = root;
-    this.mutation = mutation;
     this.random = root.fork("objects");
     this.faults = drawFaults(root.fork("faults"));
     const temper = drawTemper(root.fork("temper"));
@@ -191,9 +188,9 @@ export class World {
 
   /** The consumer of the queue: into the history, then word to the shards. */
   #archive(events: readonly RideEvent[]): void {
-    const kept = this.mutation.archive(this.history, events);
+    this.history.write(events);
     const byShard = new Map<ShardName, string[]>();
-    for (const { rideId, id } of kept) {
+    for (const { rideId, id } of events) {
       const shard = shardOfRide(rideId, this.shardBits)!;
       byShard.set(shard, [...(byShard.get(shard) ?? []), id]);
     }
