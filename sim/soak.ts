@@ -61,9 +61,11 @@ function add(whole: Tally, { worlds, steps, counts, failures }: Tally): void {
   }
 }
 
+/** Until its job is done or somebody interrupts: then the table tells of what was run. */
 function runThread(job: Job, hear: (tally: Tally) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const thread = new Worker(new URL(import.meta.url), { workerData: job });
+    process.once("SIGINT", () => void thread.terminate());
     thread.on("message", hear);
     thread.on("error", reject);
     thread.on("exit", () => resolve());

@@ -34,7 +34,6 @@ const ACCEPT = "src/matching/assignment.ts";
 const STATE = "src/matching/shard-state.ts";
 const APPLY = "src/matching/apply.ts";
 const REQUEST = "src/matching/request.ts";
-const SESSIONS = "src/matching/sessions.ts";
 const RUNTIME = "src/shard/shard-runtime.ts";
 const OUTBOX = "src/outbox/outbox.ts";
 const HISTORY = "sim/world/history.ts";
@@ -192,10 +191,6 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       'const anothers = "offerId" in ride && ride.offerId !== offerId;',
       "const anothers = false;",
     ),
-  ),
-  "an offer that makes a driver's shard forget his ride": mutant(
-    ["L4"],
-    edit(SESSIONS, 'if (session.held?.kind === "engaged") return session.held.offerId === notice.offerId;', ""),
   ),
   "an event acknowledged before it is written": mutant(
     ["S4", "S7"],
