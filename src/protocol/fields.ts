@@ -16,6 +16,8 @@ const SHARD = /^cell:[0-9b-hjkmnp-z~]{1,20}$/;
 const OFFER = /^[0-9b-hjkmnp-z~]{2,20}\.[0-9A-HJKMNP-TV-Z]{26}#\d{1,12}$/;
 
 export const SubjectText = z.string().regex(SUBJECT);
+/** What names one ticket: a ULID or a UUID. */
+export const TicketIdField = z.string().regex(SUBJECT);
 export const DriverIdField = id<DriverId>(SUBJECT);
 export const RiderIdField = id<RiderId>(SUBJECT);
 export const RideIdField = id<RideId>(RIDE);

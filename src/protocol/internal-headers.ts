@@ -6,7 +6,7 @@
 import * as z from "zod";
 import type { DriverId, DriverProfile } from "../domain/driver.ts";
 import type { EpochMs } from "../domain/time.ts";
-import { DriverIdField, ProfileField, pinned, RiderIdField, type Same, WholeField } from "./fields.ts";
+import { DriverIdField, ProfileField, pinned, RiderIdField, type Same, TicketIdField, WholeField } from "./fields.ts";
 import type { Subject } from "./peer.ts";
 
 const SESSION_HEADER = "x-kerb-session";
@@ -24,7 +24,7 @@ export interface SocketSession {
 const SessionField = z.strictObject({
   driverId: DriverIdField,
   profile: ProfileField,
-  ticketId: z.string().min(1).max(64),
+  ticketId: TicketIdField,
   ticketExpiresAt: WholeField,
   sessionEndsAt: WholeField,
 });

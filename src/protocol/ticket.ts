@@ -8,7 +8,7 @@ import * as z from "zod";
 import type { DriverId, DriverProfile } from "../domain/driver.ts";
 import type { ShardName } from "../domain/place.ts";
 import { type EpochMs, SECOND_MS } from "../domain/time.ts";
-import { DriverIdField, ProfileField, ShardNameField, WholeField } from "./fields.ts";
+import { DriverIdField, ProfileField, ShardNameField, TicketIdField, WholeField } from "./fields.ts";
 
 export const TICKET_TTL_MS = 30 * SECOND_MS;
 const AUDIENCE = "kerb-socket";
@@ -33,7 +33,7 @@ const Claims = z.object({
   sub: DriverIdField,
   shard: ShardNameField,
   profile: ProfileField,
-  jti: z.string().min(1).max(64),
+  jti: TicketIdField,
   exp: z.int(),
   sessionEndsAt: WholeField,
 });

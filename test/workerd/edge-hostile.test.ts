@@ -1,6 +1,16 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { call, DOWNTOWN, MIDTOWN, migrateHistory, opsToken, problemOf, riderToken, rideWish } from "./support.ts";
+import {
+  call,
+  DOWNTOWN,
+  driverToken,
+  MIDTOWN,
+  migrateHistory,
+  opsToken,
+  problemOf,
+  riderToken,
+  rideWish,
+} from "./support.ts";
 
 let token: string;
 beforeAll(async () => {
@@ -94,6 +104,50 @@ describe("a body", () => {
       }),
       { numRuns: 150 },
     );
+  });
+});
+
+/** Every route that reads a body, with a caller who may and a field that is not his to set. */
+const BODIES: Readonly<Record<string, readonly [token: () => Promise<string>, good: object, mine: string]>> = {
+  "/v1/dev/tokens": [riderToken.bind(null, "rita"), { role: "rider", sub: "rita" }, "aud"],
+  "/v1/ops/rollout": [opsToken, { digest: "builtin", version: "v", epoch: 0 }, "by"],
+  "/v1/rides": [riderToken.bind(null, "rita"), rideWish(), "fareCents"],
+  "/v1/rides/{id}/ratings": [riderToken.bind(null, "rita"), { stars: 5 }, "by"],
+  "/v1/ws-ticket": [driverToken.bind(null, "ann"), MIDTOWN, "shard"],
+};
+
+describe("a body for", () => {
+  test.each(Object.entries(BODIES))(
+    "[E3] [E4] %s is refused when it is huge, cut, no JSON, or says too much",
+    async (path, [tokenOf, good, mine]) => {
+      const at = path.replace("{id}", "dr5ru.01J9Z3NDEKTSV4RRFFQ69G5FAV");
+      const send = async (body: unknown, type = "application/json") =>
+        call(at, {
+          token: await tokenOf(),
+          body,
+          headers: { "content-type": type, "idempotency-key": crypto.randomUUID() },
+        });
+      const text = JSON.stringify(good);
+      await problemOf(await send(`${text.slice(0, -1)},"pad":"${"x".repeat(16_384)}"}`), 413);
+      for (const broken of [text.slice(0, -1), `${text},`, text.replace(/:.+/, ":NaN}"), ""]) {
+        await problemOf(await send(broken), 400);
+      }
+      await problemOf(await send(text, "text/plain"), 415);
+      for (const whole of ["null", "[]", "1", `[${text}]`]) await problemOf(await send(whole), 422);
+      for (const key of [mine, "__proto__", "constructor"]) {
+        const more = `${text.slice(0, -1)},${JSON.stringify(key)}:1}`;
+        const { errors } = await problemOf(await send(more), 422);
+        expect(errors).toEqual([{ field: key, message: expect.any(String) }]);
+      }
+    },
+  );
+
+  test("[E3] nobody is forgotten above", async () => {
+    const { paths } = await (await call("/openapi.json")).json<{
+      paths: Record<string, Record<string, { requestBody?: object }>>;
+    }>();
+    const reading = Object.keys(paths).filter((path) => paths[path]?.post?.requestBody !== undefined);
+    expect(reading.sort()).toEqual(Object.keys(BODIES));
   });
 });
 

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Env } from "../../src/env.ts";
 import {
   call,
+  failing,
   MIDTOWN,
   migrateHistory,
   ORIGIN,
@@ -93,16 +94,6 @@ describe("a page", () => {
   );
 });
 
-/** A binding that fails in everything one does with it, in words that nobody outside should read. */
-const failing = (message: string) =>
-  new Proxy(
-    {},
-    {
-      get: () => () => {
-        throw new Error(message);
-      },
-    },
-  ) as never;
 const SECRET = "select body from rides at /srv/kerb/src/history.ts:12";
 
 describe("a response", () => {

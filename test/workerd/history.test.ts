@@ -89,6 +89,8 @@ async function deliver(bodies: readonly unknown[], queue = QUEUE) {
   return getQueueResult(batch, context);
 }
 
+const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+
 /** Everything in D1, without the numbering, in one order. */
 async function contents() {
   const [rides, events] = await Promise.all([
@@ -142,6 +144,21 @@ describe("history", () => {
     await deliver([life[0], life[1]]);
     expect((await contents()).rides).toMatchObject([{ version: 5, state: "completed" }]);
     expect(await countRows("ride_events")).toBe(3);
+  });
+
+  test("[H10] takes nothing into history that is no event, whatever it is", async () => {
+    const [good] = lifeOf(1);
+    const field = fc.constantFrom(...Object.keys(good ?? {}), "stranger");
+    const almost = fc.tuple(field, fc.jsonValue({ maxDepth: 2 })).map(([key, value]) => ({ ...good, [key]: value }));
+    const poison = fc.oneof(fc.jsonValue({ maxDepth: 3 }), almost).filter((body) => !same(body, good));
+    await fc.assert(
+      fc.asyncProperty(fc.array(poison, { minLength: 1, maxLength: 20 }), async (bodies) => {
+        const { ackAll } = await deliver(bodies);
+        expect(ackAll).toBe(true);
+        expect(await contents()).toEqual({ rides: [], events: [] });
+      }),
+      { numRuns: 30 },
+    );
   });
 
   test("[H10] keeps what it cannot read, with the reason, once, and lets the rest through", async () => {

@@ -89,6 +89,17 @@ export async function serveWith(
   return worker.fetch(request, config, createExecutionContext());
 }
 
+/** A binding that fails in everything one does with it. */
+export const failing = (message: string) =>
+  new Proxy(
+    {},
+    {
+      get: () => () => {
+        throw new Error(message);
+      },
+    },
+  ) as never;
+
 /** The problem in a refusal; fails where the response is not one of this status. */
 export async function problemOf(response: Response, status: number): Promise<ProblemBody> {
   const text = await response.text();
