@@ -28,6 +28,8 @@ export function attachDriver(turn: Turn, command: CommandOf<"driver.attached">):
   const held = heldBy(holding);
   const memory = { epoch, profile, stats, available, fix, idleSince: old?.idleSince ?? turn.now, held, endsAt };
   const session = supply.add(driverId, memory, turn.now);
+  // A second device does not make him trusted again.
+  if (old !== undefined) session.jumps = { held: [], heldAt: old.jumps.heldAt };
   if (!timers.has("sweep", "")) timers.set("sweep", "", turn.now + LIMITS.sweepEveryMs);
   if (holding.kind === "offer") watchHeld(turn, session, holding.offer.ttlMs);
   turn.count("session", "attached");

@@ -101,6 +101,17 @@ describe("supply", () => {
     expect(kit.shard.supply.suspectsAt(kit.now)).toBe(0);
   });
 
+  test("[D9] a second socket does not make a suspect driver a candidate again", () => {
+    const kit = new ShardKit();
+    kit.driver("ann", 200);
+    for (const bearing of [0, 120, 240]) {
+      kit.wait(1_000);
+      kit.locate("ann", at(20_000, bearing));
+    }
+    kit.driver("ann", 200);
+    expect([indexed(kit), kit.shard.supply.suspectsAt(kit.now)]).toEqual([0, 1]);
+  });
+
   test("[D9] held jumps take no ride away: its rider goes on seeing the last place that was believed", () => {
     const kit = new ShardKit();
     const rideId = kit.assigned();
