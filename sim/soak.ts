@@ -62,10 +62,10 @@ function add(whole: Tally, { worlds, steps, counts, failures }: Tally): void {
 }
 
 /** Until its job is done or somebody interrupts: then the table tells of what was run. */
-function runThread(job: Job, hear: (tally: Tally) => void): Promise<void> {
+function runThread(job: Job, ending: AbortSignal, hear: (tally: Tally) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const thread = new Worker(new URL(import.meta.url), { workerData: job });
-    process.once("SIGINT", () => void thread.terminate());
+    ending.addEventListener("abort", () => void thread.terminate());
     thread.on("message", hear);
     thread.on("error", reject);
     thread.on("exit", () => resolve());
@@ -96,7 +96,9 @@ async function main(): Promise<void> {
   const jobs = Array.from({ length: stride }, (_, index) => {
     return { seed: seed + index, seeds: seeds - index, stride, crowded: given.crowded };
   });
-  await Promise.all(jobs.map((job) => runThread(job, (tally) => add(whole, tally))));
+  const ending = new AbortController();
+  process.once("SIGINT", () => ending.abort());
+  await Promise.all(jobs.map((job) => runThread(job, ending.signal, (tally) => add(whole, tally))));
   clearInterval(shown);
   console.log(soakLines(whole, seconds(), given.crowded).join("\n"));
   process.exitCode = whole.failures.length === 0 ? 0 : 1;
