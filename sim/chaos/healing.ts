@@ -34,8 +34,16 @@ const BOUNDS: readonly Bound[] = [
 ];
 const LOOK_EVERY_MS = 250;
 
+/** What is left, in words. */
+export function leftWords(open: LeftOpen): string {
+  return BOUNDS.map(({ left, what }) => `${left(open)} ${what}`).join(", ");
+}
+
 /** Nothing new must be asked for meanwhile. All three must hold at one look: a later ride would open them again. */
-export async function watchHealing(stateDir: string): Promise<{ healing: Healing; violations: Violation[] }> {
+export async function watchHealing(
+  stateDir: string,
+  onLook: (open: LeftOpen) => void = () => {},
+): Promise<{ healing: Healing; violations: Violation[] }> {
   const startedAt = performance.now();
   const reached: { -readonly [Name in keyof Healing]: Healing[Name] } = {
     ridesOver: null,
@@ -45,6 +53,7 @@ export async function watchHealing(stateDir: string): Promise<{ healing: Healing
   for (;;) {
     const seconds = (performance.now() - startedAt) / 1_000;
     const open = look(stateDir);
+    if (open !== null) onLook(open);
     for (const { name, left } of BOUNDS) {
       if (open === null) continue;
       reached[name] = left(open) === 0 ? (reached[name] ?? seconds) : null;

@@ -16,10 +16,10 @@ import { BUILD_DIR, varsFor } from "../live/run-city.ts";
 import { buildWorker, type ServerProcess, startServer } from "../live/server-process.ts";
 import { createRandom } from "../random.ts";
 import { createCrossingDemand } from "./crossing.ts";
-import { watchHealing } from "./healing.ts";
+import { leftWords, watchHealing } from "./healing.ts";
 import { checkLinearizability } from "./linearizability.ts";
-import { Nemesis } from "./nemesis.ts";
-import { compareWithHistory } from "./objects.ts";
+import { type Fault, Nemesis } from "./nemesis.ts";
+import { compareWithHistory, type LeftOpen } from "./objects.ts";
 import type { ChaosOptions } from "./options.ts";
 import { type BugName, plantBug } from "./planted-bugs.ts";
 import { type CuttingProxy, openCuttingProxy } from "./proxy.ts";
@@ -85,6 +85,8 @@ class ChaosRun {
   readonly #nemesis: Nemesis;
   readonly #gone: string[] = [];
   #acrossBorders = 0;
+  /** Once the faults are over: what is still open or owed. */
+  #left: LeftOpen | null = null;
 
   constructor(options: ChaosOptions, hooks: ChaosHooks, server: ServerProcess, proxy: CuttingProxy, stateDir: string) {
     this.#options = options;
@@ -128,7 +130,9 @@ class ChaosRun {
       await this.#nemesis.run(this.#hooks.signal);
       this.#city.closeDemand();
       this.#hooks.onStage?.("no more faults and no new requests; waiting for everything to heal");
-      const { healing, violations } = await watchHealing(this.#stateDir);
+      const { healing, violations } = await watchHealing(this.#stateDir, (open) => {
+        this.#left = open;
+      });
       const missing = (await this.#driversAreBack()) ? [] : this.#returns.missing();
       const ranSeconds = (performance.now() - startedAt) / 1_000;
       const evidence = await this.#evidence(violations.length === 0);
@@ -188,10 +192,11 @@ class ChaosRun {
 
   #progress(startedAt: number): string {
     const { counters } = this.#measures;
-    const count = (kind: "kill" | "cut" | "pause" | "evict"): number => this.#nemesis.count(kind);
+    const count = (kind: Fault["kind"]): number => this.#nemesis.count(kind);
     const seconds = Math.round((performance.now() - startedAt) / 1_000);
+    if (this.#left !== null) return `${seconds} s  online ${this.#city.snapshot().online}  ${leftWords(this.#left)}`;
     return (
-      `${seconds} s  kills ${count("kill")}  cuts ${count("cut")}  pauses ${count("pause")}  evicted ${count("evict")}  ` +
+      `${seconds} s  kills ${count("kill")}  cuts ${count("cut")}  pauses ${count("pause")}  evicted ${count("evict")}  repeats ${count("repeat")}  ` +
       `online ${this.#city.snapshot().online}  riders ${this.#city.snapshot().openRides}  ` +
       `requests ${counters.requests}  offers ${counters.offers}  matched ${counters.matched}  ` +
       `completed ${counters.completed}  cancelled ${counters.cancelled}  unserved ${counters.unserved}`

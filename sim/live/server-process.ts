@@ -33,7 +33,9 @@ const QUIET = join(ROOT, "bin", "quiet.env");
 const STOP_WITHIN_MS = 5_000;
 /** Characters of its standard error kept for the message when it does not start. */
 const LAST_WORDS = 2_000;
-const FAILED_STARTS = 3;
+const FAILED_STARTS = 5;
+/** Its port may be taken for a moment: whoever calls a port where nobody listens may be given it as his own. */
+const NEXT_START_MS = 500;
 const QUERY_RETRY_MS = 200;
 const QUERY_WITHIN_MS = 30_000;
 
@@ -152,6 +154,7 @@ class Supervisor implements ServerProcess {
         return this.#cameBack();
       } catch (error) {
         this.#hooks.onError?.(String(error));
+        await new Promise((resolve) => setTimeout(resolve, NEXT_START_MS));
       }
     }
   }
