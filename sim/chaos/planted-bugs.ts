@@ -16,8 +16,8 @@ export const PLANTED_BUGS = {
   /** Who accepts second hears what the first has heard. */
   "two-winners": {
     file: "src/matching/assignment.ts",
-    find: `  if (offer?.state === "won" || offer?.state === "ended") {`,
-    replace: `  if (offer?.state === "won" || offer?.state === "ended" || (offer?.state === "dead" && offer.reason === "superseded")) {`,
+    find: `offer?.state === "ended") {`,
+    replace: `offer?.state === "ended" || (offer?.state === "dead" && offer.reason === "superseded")) {`,
   },
   /** An answer leaves before what it says is on disk: right until something dies in between. */
   "spoken-before-written": {
