@@ -21,7 +21,7 @@ export type RideCall =
   | { readonly kind: "abandoned"; readonly offerId: string };
 
 interface RideObject {
-  readonly phase: "open" | "taken" | "arrived" | "trip" | "completed" | "cancelled" | "over";
+  readonly phase: "open" | "taken" | "arrived" | "trip" | "completed" | "cancelled" | "no.show" | "abandoned" | "over";
   /** The offer that has, or last had, the ride. */
   readonly offerId: string | null;
   readonly won: readonly string[];
@@ -45,7 +45,7 @@ export const RIDE: SequentialObject<RideObject, RideCall> = {
       case "cancelled":
         return isOneOf(ride, ["open", "taken", "arrived", "cancelled"]) ? { ...ride, phase: "cancelled" } : null;
       case "cancel.refused":
-        return isOneOf(ride, ["trip", "completed", "over"]) ? ride : null;
+        return isOneOf(ride, ["trip", "completed", "no.show", "abandoned", "over"]) ? ride : null;
       case "stepped":
         return take(ride, call.offerId, call.step);
       case "step.refused":
@@ -55,9 +55,9 @@ export const RIDE: SequentialObject<RideObject, RideCall> = {
       case "taken.away":
         return has(ride, call.offerId, ["taken", "arrived"]) ? giveBack(ride) : null;
       case "no.show":
-        return has(ride, call.offerId, ["arrived"]) ? { ...ride, phase: "over" } : null;
+        return has(ride, call.offerId, ["arrived"]) ? { ...ride, phase: "no.show" } : null;
       case "abandoned":
-        return has(ride, call.offerId, ["trip"]) ? { ...ride, phase: "over" } : null;
+        return has(ride, call.offerId, ["trip"]) ? { ...ride, phase: "abandoned" } : null;
     }
   },
 };
@@ -87,8 +87,10 @@ function lose(ride: RideObject, offerId: string, reason: string): RideObject | n
 function take(ride: RideObject, offerId: string, step: TripStep): RideObject | null {
   switch (step) {
     case "arrive":
+      if (has(ride, offerId, ["no.show"])) return ride;
       return has(ride, offerId, ["taken", "arrived"]) ? { ...ride, phase: "arrived" } : null;
     case "start":
+      if (has(ride, offerId, ["abandoned"])) return ride;
       return has(ride, offerId, ["taken", "arrived", "trip"]) ? { ...ride, phase: "trip" } : null;
     case "complete":
       return has(ride, offerId, ["trip", "completed"]) ? { ...ride, phase: "completed" } : null;

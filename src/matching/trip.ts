@@ -64,14 +64,14 @@ function advance(turn: Turn, ride: EngagedRide, step: TripStep) {
   return null;
 }
 
-/** A step that was taken before: its answer was lost, and the driver says it again. */
+/** A step that was taken before: its answer was lost, a timer may have ended the ride since, and the driver says it again. */
 function isReplay(ride: Ride, offerState: string, offerId: OfferId, step: TripStep): boolean {
   const his = "offerId" in ride && ride.offerId === offerId;
   switch (step) {
     case "arrive":
-      return his && ride.state === "arrived";
+      return his && (ride.state === "arrived" || ride.state === "cancelled_no_show");
     case "start":
-      return his && ride.state === "on_trip";
+      return his && (ride.state === "on_trip" || ride.state === "abandoned");
     case "complete":
       return his && ride.state === "completed";
     case "cancel":

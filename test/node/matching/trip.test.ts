@@ -52,6 +52,17 @@ describe("a trip", () => {
   });
 
   test.each([
+    ["arrive", 300_000, "cancelled_no_show"],
+    ["start", 21_600_000, "abandoned"],
+  ] as const)("[T2] %s said again hears done also when %d ms later a timer has ended the ride", (step, ms, state) => {
+    const kit = tripAfter(step);
+    kit.wait(ms);
+    const again = said(kit, step);
+    expect(answerIn(again, "trip").verdict).toMatchObject({ outcome: "done", ride: { state } });
+    expect(changesNothing(again)).toBe(true);
+  });
+
+  test.each([
     ["complete", [], "assigned"],
     ["complete", ["arrive"], "arrived"],
     ["arrive", ["start"], "on_trip"],

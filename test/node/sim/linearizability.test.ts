@@ -64,6 +64,12 @@ const takenAway = events(
   ["ride.assigned", "assigned", 10, 1],
   ["ride.redispatched", "matching", 1_000],
 );
+const nobodyCame = events(
+  ["ride.requested", "matching", 0],
+  ["ride.assigned", "assigned", 10, 1],
+  ["ride.arrived", "arrived", 200, 1],
+  ["ride.no_show", "cancelled_no_show", 1_000, 1],
+);
 const unserved = events(["ride.requested", "matching", 0], ["ride.no_driver", "no_driver", 1_000]);
 
 /** What happened, what clients heard, what D1 holds. */
@@ -101,6 +107,15 @@ const GOOD: readonly Case[] = [
   [
     "a ride that is given back is won by another",
     [...anna([0, 10]), ...step("anna", "cancel", offer(1), [20, 30]), ...bert([25, 40])],
+  ],
+  [
+    "an arrival is said again after the rider did not come",
+    [
+      ...anna([0, 10]),
+      ...step("anna", "arrive", offer(1), [100, 210]),
+      ...step("anna", "arrive", offer(1), [1_100, 1_200]),
+    ],
+    nobodyCame,
   ],
   ["a ride that the shard took away is won by another", [...anna([0, 10]), ...bert([1_010, 1_020])], takenAway],
   [
@@ -162,6 +177,11 @@ const BAD: readonly Case[] = [
   [
     "a step is refused to whom the ride belongs",
     [...anna([0, 10]), ...step("anna", "start", offer(1), [20, 30], true)],
+  ],
+  [
+    "an arrival is refused after which the rider did not come",
+    [...anna([0, 10]), ...step("anna", "arrive", offer(1), [100, 1_200], true)],
+    nobodyCame,
   ],
   [
     "an accept without answer explains only one of two that follow from it",
