@@ -14,7 +14,10 @@ import { createPendingCommands } from "./pending-commands.ts";
 import type { TokenSource } from "./tokens.ts";
 
 type Welcome = Extract<DriverNotice, { type: "welcome" }>;
-type Told = Exclude<DriverNotice, { type: "welcome" | "offer.verdict" | "trip.verdict" | "rehome" | "session.ending" }>;
+type Told = Exclude<
+  DriverNotice,
+  { type: "welcome" | "offer.verdict" | "trip.verdict" | "rehome" | "config" | "session.ending" }
+>;
 
 export type DriverEvent =
   /** Connected; `welcome.holding` is the truth about his offer or ride, whatever he believed before. */
@@ -40,7 +43,10 @@ export interface DriverClient {
   /** Closes for good. Commands still without a verdict reject with `StoppedError`. */
   stop(): void;
   setAvailable(available: boolean): void;
-  /** Sent at once in the compact form, or, without a connection, kept until there is one; only the newest matters. */
+  /**
+   * Sent in the compact form, but not more often than the server asks; without a connection kept until there is one.
+   * Only the newest matters.
+   */
   locate(measured: Measured): void;
   accept(offerId: OfferId): Promise<Verdict>;
   decline(offerId: OfferId): Promise<Verdict>;
@@ -51,6 +57,8 @@ const FIRST_BACKOFF_MS = 1_000;
 const FLOODED_WAIT_MS = 60_000;
 /** Older than this, a kept fix says more about the past than about the driver. */
 const KEPT_FIX_MS = 60_000;
+/** A timer may be early by so much of the cadence that the server asks for. */
+const EARLY_FIX = 0.75;
 
 export function createDriverClient(options: DriverClientOptions): DriverClient {
   return new Connection(options);
@@ -70,6 +78,8 @@ class Connection implements DriverClient {
   #failures = 0;
   #timer: NodeJS.Timeout | null = null;
   #seq = 0;
+  #fixEveryMs = 0;
+  #sentAt = Number.NEGATIVE_INFINITY;
   #newest: { readonly measured: Measured; readonly at: number } | null = null;
 
   constructor(options: DriverClientOptions) {
@@ -96,8 +106,9 @@ class Connection implements DriverClient {
   }
 
   locate(measured: Measured): void {
-    this.#newest = { measured, at: performance.now() };
-    this.#sendNewestFix();
+    const at = performance.now();
+    this.#newest = { measured, at };
+    if (at - this.#sentAt >= EARLY_FIX * this.#fixEveryMs) this.#sendNewestFix();
   }
 
   accept(offerId: OfferId): Promise<Verdict> {
@@ -171,6 +182,9 @@ class Connection implements DriverClient {
         return this.#commands.settle(notice.cid, notice.verdict);
       case "rehome":
         return this.#succeed(notice.ticket);
+      case "config":
+        this.#fixEveryMs = notice.fixEveryMs;
+        return;
       case "session.ending":
         void this.#renew();
         return;
@@ -183,6 +197,7 @@ class Connection implements DriverClient {
     this.#current = socket;
     if (socket === this.#successor) this.#successor = null;
     this.#live = true;
+    this.#fixEveryMs = welcome.fixEveryMs;
     this.#failures = 0;
     if (this.#newest && performance.now() - this.#newest.at < KEPT_FIX_MS) this.#sendNewestFix();
     this.#commands.repeatAll();
@@ -227,6 +242,7 @@ class Connection implements DriverClient {
   #sendNewestFix(): void {
     if (!this.#current || !this.#live || !this.#newest) return;
     this.#seq += 1;
+    this.#sentAt = performance.now();
     const ageMs = Math.round(performance.now() - this.#newest.at);
     this.#current.send(encodeLocationFrame([{ ...this.#newest.measured, seq: this.#seq, ageMs }]));
   }

@@ -12,6 +12,7 @@ import { ShardRuntime } from "../src/shard/shard-runtime.ts";
 import { centerOf } from "../src/spatial/geohash.ts";
 import { DriverDoor } from "./driver-door.ts";
 import { DriverSockets } from "./ports/driver-sockets.ts";
+import { LoadMeter } from "./ports/load-meter.ts";
 import { ModelRanker } from "./ports/model-ranker.ts";
 import { RiderStreams } from "./ports/rider-streams.ts";
 import { ShardCounters } from "./ports/shard-counters.ts";
@@ -24,24 +25,25 @@ import { ShardAudit } from "./shard-audit.ts";
 const CLIENT_LEFT = 1_000;
 
 export class DispatchShard extends DurableObject<Env> implements DispatchShardApi {
-  readonly #name: ShardName;
+  readonly #name = this.ctx.id.name as ShardName;
   readonly #runtime: ShardRuntime;
   readonly #sockets = new DriverSockets();
   readonly #streams = new RiderStreams();
   readonly #counters = new ShardCounters(() => this.#report());
+  readonly #meter = new LoadMeter(this.#name, (sample) => this.#guard(() => this.#runtime.measure(sample)));
   readonly #door: DriverDoor;
   readonly #audit: ShardAudit;
   readonly #outside: ObjectOutside;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#name = ctx.id.name as ShardName;
     const ranker = rankerOf(ctx, env);
     const outside = new ObjectOutside(ctx, env, this.#name, {
       sockets: this.#sockets,
       streams: this.#streams,
       ranker,
       counters: this.#counters,
+      meter: this.#meter,
       ring: () => this.#tick(),
     });
     this.#outside = outside;
@@ -52,9 +54,8 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
     this.#audit = new ShardAudit(env, runtime, storage);
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     runtime.start();
-    for (const session of this.#sockets.wake(ctx.getWebSockets())) {
-      runtime.submit({ type: "driver.woken", ...session });
-    }
+    const awake = this.#sockets.wake(ctx.getWebSockets());
+    for (const session of awake) runtime.submit({ type: "driver.woken", ...session });
     ctx.waitUntil(ranker.warm());
   }
 
@@ -139,6 +140,7 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
   }
 
   override async webSocketMessage(socket: WebSocket, frame: string | ArrayBuffer): Promise<void> {
+    this.#meter.frame();
     await this.#guard(() => this.#door.frame(socket, frame));
   }
 

@@ -61,7 +61,13 @@ export class ModelRanker {
   }
 
   /** Never rejects. `fallback` of the answer says why the model was not used. */
-  async rank(candidates: readonly Candidate[], context: RankingContext, deadlineMs: number): Promise<Ranked> {
+  async rank(
+    candidates: readonly Candidate[],
+    context: RankingContext,
+    deadlineMs: number,
+    byModel = true,
+  ): Promise<Ranked> {
+    if (!byModel) return rankByPickupTime(candidates, context, "overload");
     if (Date.now() - this.#refreshedAt >= REFRESH_EVERY_MS) this.#needs.waitUntil(this.warm());
     const model = this.#model();
     if (typeof model === "string") return rankByPickupTime(candidates, context, model);

@@ -15,6 +15,7 @@ import { mintTicket } from "../../src/protocol/ticket.ts";
 import { shardAt, shardsAround } from "../../src/routing/shard-map.ts";
 import type { ShardOutside } from "../../src/shard/ports.ts";
 import type { DriverSockets } from "./driver-sockets.ts";
+import type { LoadMeter } from "./load-meter.ts";
 import type { ModelRanker } from "./model-ranker.ts";
 import { positionText, type RiderStreams, rideEventText } from "./rider-streams.ts";
 import type { ShardCounters } from "./shard-counters.ts";
@@ -46,6 +47,7 @@ export class ObjectOutside implements ShardOutside {
   readonly #streams: RiderStreams;
   readonly #ranker: ModelRanker;
   readonly #counters: ShardCounters;
+  readonly #meter: LoadMeter;
   readonly #ring: () => void;
   readonly #acknowledged: Command[] = [];
   #alarmAt: EpochMs | null = null;
@@ -59,6 +61,7 @@ export class ObjectOutside implements ShardOutside {
       readonly streams: RiderStreams;
       readonly ranker: ModelRanker;
       readonly counters: ShardCounters;
+      readonly meter: LoadMeter;
       /** Something is due. */
       readonly ring: () => void;
     },
@@ -71,6 +74,7 @@ export class ObjectOutside implements ShardOutside {
     this.#streams = parts.streams;
     this.#ranker = parts.ranker;
     this.#counters = parts.counters;
+    this.#meter = parts.meter;
     this.#ring = parts.ring;
   }
 
@@ -151,8 +155,10 @@ export class ObjectOutside implements ShardOutside {
     return this.#env.DRIVER_LOCK.getByName(`drv:${driverId}`);
   }
 
-  async #rank({ rideId, searchId, candidates, context }: Say<"rank">, submit: Submit): Promise<void> {
-    const ranked = await this.#ranker.rank(candidates, context, RANK_DEADLINE_MS);
+  async #rank({ rideId, searchId, candidates, context, byModel }: Say<"rank">, submit: Submit): Promise<void> {
+    const startedAt = Date.now();
+    const ranked = await this.#ranker.rank(candidates, context, RANK_DEADLINE_MS, byModel);
+    if (ranked.fallback === null || ranked.fallback === "deadline") this.#meter.inferred(Date.now() - startedAt);
     submit({ type: "candidates.ranked", rideId, searchId, ranked });
   }
 

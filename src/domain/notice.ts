@@ -74,6 +74,8 @@ export type DriverNotice =
   | { readonly type: "trip.changed"; readonly ride: DriverRide }
   | { readonly type: "status"; readonly status: DriverStatus }
   | { readonly type: "rehome"; readonly ticket: string }
+  /** From now on his app sends a position this often. */
+  | { readonly type: "config"; readonly fixEveryMs: number }
   /** His token is running out: with a new one he opens another socket before this one is closed. */
   | { readonly type: "session.ending"; readonly endsInMs: number }
   | { readonly type: "fault"; readonly code: FaultCode; readonly message: string };

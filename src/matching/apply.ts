@@ -6,7 +6,7 @@ import { assertNever } from "../domain/assert.ts";
 import type { Ride } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import { abandonOffer, acceptOffer, declineOffer, viewOffer } from "./assignment.ts";
-import type { Command, Effect } from "./commands.ts";
+import type { Command, CommandOf, Effect } from "./commands.ts";
 import {
   candidatesRanked,
   makeOffers,
@@ -24,6 +24,7 @@ import {
   reserveAnswered,
   unreachable,
 } from "./offer.ts";
+import { nextOverload } from "./overload.ts";
 import { cancelRide, deadlinePassed, rateRide, requestRide } from "./request.ts";
 import {
   attachDriver,
@@ -64,6 +65,8 @@ function judge(turn: Turn, command: Command): void {
       return resume(turn);
     case "clock.ticked":
       return tick(turn);
+    case "load.measured":
+      return measureLoad(turn, command);
     case "ride.requested":
       return requestRide(turn, command);
     case "ride.cancelled":
@@ -152,6 +155,13 @@ function watchAgain(turn: Turn, ride: Ride): void {
 function verdictOn({ shard }: Turn, offerId: Parameters<ShardState["offers"]["get"]>[0]): "hold" | "dead" {
   const state = shard.offers.get(offerId)?.state;
   return state === "intent" || state === "offered" || state === "won" ? "hold" : "dead";
+}
+
+function measureLoad(turn: Turn, { lagMs, framesPerSecond, inferenceMs }: CommandOf<"load.measured">): void {
+  const { shard, now } = turn;
+  const { level } = shard.overload;
+  shard.overload = nextOverload(shard.overload, { lagMs, framesPerSecond, inferenceMs }, now);
+  if (shard.overload.level !== level) turn.count("overload", `level-${shard.overload.level}`);
 }
 
 function archive(turn: Turn, eventIds: readonly string[]): void {

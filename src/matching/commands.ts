@@ -17,6 +17,7 @@ import type { Offer, OfferId, Ride, RideId, RideRequest, RiderId } from "../doma
 import type { EpochMs } from "../domain/time.ts";
 import type { RankingContext } from "../ranking/feature-view.ts";
 import type { Ranked } from "../ranking/ranker.ts";
+import type { LoadSample } from "./overload.ts";
 
 /** Where a driver's lock says his newest socket is. */
 export interface SessionAddress {
@@ -53,6 +54,7 @@ export type Command =
   // the object
   | { readonly type: "shard.started" }
   | { readonly type: "clock.ticked" }
+  | ({ readonly type: "load.measured" } & LoadSample)
   // the rider
   | {
       readonly type: "ride.requested";
@@ -210,6 +212,8 @@ export type Message =
       readonly searchId: number;
       readonly candidates: readonly Candidate[];
       readonly context: RankingContext;
+      /** False while the shard is overloaded: nearest first, whatever the champion. */
+      readonly byModel: boolean;
     }
   | { readonly type: "reserve"; readonly offerId: OfferId; readonly seq: number; readonly driverId: DriverId }
   | {
@@ -248,7 +252,15 @@ export type ReleaseOutcome = "accepted" | "declined" | "none";
 export type CloseReason = "superseded" | "silent" | "expired";
 
 /** What the core counts; the shell turns it into metrics. */
-export type CounterName = "ride_event" | "offer_event" | "ranking" | "fix_refused" | "jump_held" | "search" | "session";
+export type CounterName =
+  | "ride_event"
+  | "offer_event"
+  | "ranking"
+  | "fix_refused"
+  | "jump_held"
+  | "search"
+  | "session"
+  | "overload";
 
 export type Answer =
   | { readonly type: "ride"; readonly view: RideView; readonly replayed: boolean }

@@ -8,6 +8,7 @@ import { haversineMeters, metersToCellEdge } from "../spatial/distance.ts";
 import type { CommandOf, NearbyQuery } from "./commands.ts";
 import { LIMITS } from "./limits.ts";
 import { intendOffer } from "./offer.ts";
+import { fewerUnderLoad, mayUseModel } from "./overload.ts";
 import { isLive, type Pursuit, type Turn } from "./shard-state.ts";
 import { type Session, serves } from "./supply.ts";
 
@@ -74,7 +75,7 @@ export function makeOffers(turn: Turn, rideId: RideId): void {
   if (ride?.state !== "matching" || pursuit === undefined || pursuit.phase !== "open") return;
   const offers = shard.offersFor(rideId);
   const { kind, waveSize, searchEveryMs } = shard.setting.market.dispatch;
-  const wanted = kind === "sequential" ? 1 : waveSize;
+  const wanted = kind === "sequential" ? 1 : fewerUnderLoad(shard.overload, waveSize);
   let room = wanted - offers.filter(isLive).length;
   let budget = LIMITS.offersPerRide - offers.length;
   let rank = offers.length;
@@ -122,7 +123,7 @@ function search(turn: Turn, rideId: RideId): void {
     pickup: ride.request.pickup,
     request: ride.request,
     radiusMeters: pursuit.radiusMeters,
-    limit: LIMITS.candidatesPerSearch,
+    limit: fewerUnderLoad(shard.overload, LIMITS.candidatesPerSearch),
     exclude: exclusions(turn, ride),
   };
   const { name, cell } = shard.setting;
@@ -169,7 +170,8 @@ function rank(turn: Turn, rideId: RideId, pursuit: Pursuit, found: readonly Cand
     citySpeedMetersPerSecond,
   };
   pursuit.phase = "ranking";
-  turn.effects.push({ type: "rank", rideId, searchId: pursuit.searchId, candidates, context });
+  const byModel = mayUseModel(shard.overload);
+  turn.effects.push({ type: "rank", rideId, searchId: pursuit.searchId, candidates, context, byModel });
   shard.timers.set("ride.search", rideId, now + LIMITS.rankAnswerMs);
 }
 

@@ -7,6 +7,7 @@ import type { Answer, CommandOf } from "./commands.ts";
 import { abandonPursuit, pursue } from "./dispatch.ts";
 import { LIMITS } from "./limits.ts";
 import { killLiveOffers } from "./offer.ts";
+import { takesNewRides } from "./overload.ts";
 import type { Turn } from "./shard-state.ts";
 import { fareCents } from "./tariff.ts";
 import { tellDriverOfRide } from "./trip.ts";
@@ -59,7 +60,8 @@ function refusalOf({ shard, now }: Turn, command: CommandOf<"ride.requested">): 
   if (oldest !== undefined && now - oldest < LIMITS.rideRateMs) {
     return { type: "refused", reason: "too_many_rides", retryAfterMs: oldest + LIMITS.rideRateMs - now };
   }
-  return shard.openRides >= LIMITS.openRides ? { type: "refused", reason: "overloaded" } : null;
+  const room = shard.openRides < LIMITS.openRides && takesNewRides(shard.overload);
+  return room ? null : { type: "refused", reason: "overloaded" };
 }
 
 /** Until the trip has begun. First in wins: an accept that comes later hears that the ride is cancelled. */

@@ -1,5 +1,5 @@
 /** What drivers' sockets tell this shard, and what they are told: attach, fixes, status, notices from rides elsewhere. */
-import type { DriverId, DriverStatus, Fix } from "../domain/driver.ts";
+import type { DriverId, Fix } from "../domain/driver.ts";
 import type { DriverNotice, Holding } from "../domain/notice.ts";
 import type { OfferId, RideState } from "../domain/ride.ts";
 import { metersToCell } from "../spatial/distance.ts";
@@ -7,6 +7,8 @@ import type { CommandOf, Held, SessionAddress } from "./commands.ts";
 import { nextStats } from "./driver-lock.ts";
 import { judgeFix } from "./fix-filter.ts";
 import { LIMITS } from "./limits.ts";
+import { fixCadenceMs } from "./overload.ts";
+import { tell, tellCadence, tellEnd, tellStatus, wordsOf } from "./session-words.ts";
 import type { Turn } from "./shard-state.ts";
 import { memoryOf, type Session, statusOf } from "./supply.ts";
 import { trackRide } from "./tracking.ts";
@@ -35,7 +37,9 @@ export function attachDriver(turn: Turn, command: CommandOf<"driver.attached">):
   turn.count("session", "attached");
   const status = statusOf(session, turn.now);
   session.toldStatus = wordsOf(status);
-  tell(turn, session, { type: "welcome", epoch, fixEveryMs: setting.fixEveryMs, status, holding });
+  const fixEveryMs = fixCadenceMs(turn.shard.overload, setting.fixEveryMs);
+  session.toldFixEveryMs = fixEveryMs;
+  tell(turn, session, { type: "welcome", epoch, fixEveryMs, status, holding });
   settleSession(turn, session);
 }
 
@@ -70,6 +74,7 @@ export function locateDriver(turn: Turn, { driverId, epoch, fixes }: CommandOf<"
   }
   if (accepted !== null && session.held?.kind === "engaged") track(turn, session, session.held.offerId, accepted);
   if (accepted !== null && session.held === null) suggestRehome(turn, session, accepted);
+  tellCadence(turn, session);
   settleSession(turn, session);
 }
 
@@ -225,36 +230,12 @@ function end(turn: Turn, { driverId, epoch }: Session, why: "silent" | "expired"
   detachDriver(turn, { type: "driver.detached", driverId, epoch });
 }
 
-/** In time for him to come in by another socket first, and be away from nobody who waits for him. */
-function tellEnd(turn: Turn, session: Session): void {
-  const endsInMs = session.endsAt - turn.now;
-  if (session.toldEnd || endsInMs > LIMITS.sessionNoticeMs) return;
-  session.toldEnd = true;
-  tell(turn, session, { type: "session.ending", endsInMs });
-}
-
 /** After anything that may change what a driver can take: index, status, memory, and a ride that may be waiting for him. */
 function settleSession(turn: Turn, session: Session): void {
   const came = turn.shard.supply.reindex(session, turn.now);
   tellStatus(turn, session);
   turn.effects.push({ type: "remember", driverId: session.driverId, memory: memoryOf(session) });
   if (came) turn.freed.push(session);
-}
-
-function tellStatus(turn: Turn, session: Session): void {
-  const status = statusOf(session, turn.now);
-  const words = wordsOf(status);
-  if (words === session.toldStatus) return;
-  session.toldStatus = words;
-  tell(turn, session, { type: "status", status });
-}
-
-function wordsOf(status: DriverStatus): string {
-  return "reason" in status ? status.reason : status.state;
-}
-
-function tell(turn: Turn, { driverId, epoch }: Session, notice: DriverNotice): void {
-  turn.effects.push({ type: "tell", driverId, epoch, notice });
 }
 
 function free(turn: Turn, session: Session, offerId: OfferId): void {

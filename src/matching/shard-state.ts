@@ -16,6 +16,7 @@ import {
 import type { EpochMs } from "../domain/time.ts";
 import type { RankedCandidate } from "../ranking/ranked.ts";
 import type { Answer, CounterName, Effect, FromDriver, SessionAddress } from "./commands.ts";
+import { AT_EASE, type Overload } from "./overload.ts";
 import { type Session, Supply } from "./supply.ts";
 import { Timers } from "./timers.ts";
 import { rideView } from "./views.ts";
@@ -71,6 +72,7 @@ export class ShardState {
   readonly releaseAttempts = new Map<OfferId, number>();
   readonly timers = new Timers();
   readonly supply = new Supply();
+  overload: Overload = AT_EASE;
   openRides = 0;
   highestSeq = 0;
 

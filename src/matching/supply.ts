@@ -29,6 +29,8 @@ export interface Session {
   rehomeAskedAt: EpochMs;
   /** The status the driver was last told. */
   toldStatus: string;
+  /** The cadence he was told; null when it was before the object's sleep. */
+  toldFixEveryMs: number | null;
   /** He knows that it is about to end. */
   toldEnd: boolean;
 }
@@ -79,6 +81,7 @@ export class Supply {
       trackedAt: 0,
       rehomeAskedAt: 0,
       toldStatus: "",
+      toldFixEveryMs: null,
       toldEnd: false,
     };
     this.#bySlot[slot] = session;

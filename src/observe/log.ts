@@ -7,3 +7,8 @@ export function logError(what: string, error: unknown, fields: LogFields = {}): 
   const message = error instanceof Error ? error.message : String(error);
   console.error(JSON.stringify({ level: "error", what, message, ...fields }));
 }
+
+/** Something is another way than it was, and operators may ask later when that began. */
+export function logChange(what: string, fields: LogFields): void {
+  console.log(JSON.stringify({ level: "info", what, ...fields }));
+}

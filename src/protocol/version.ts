@@ -3,6 +3,7 @@
  * test/node/protocol/fingerprint.test.ts; whoever changes it adds a line here and decides whether old apps still work.
  *
  * 1  the first: hello, location (JSON and binary), status, offers, trips; rides over HTTP
- *    since then the driver may also hear `session.ending`: an app that does not know it is closed with 4401 and comes back
+ *    since then the driver may also hear `session.ending`: an app that does not know it is closed with 4401 and comes back;
+ *    and `config`: an app that does not know it keeps the cadence of its welcome
  */
 export const PROTOCOL_VERSION = 1;

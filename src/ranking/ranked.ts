@@ -9,8 +9,8 @@ export interface RankedCandidate {
   readonly acceptProbability: number | null;
 }
 
-/** Why the model did not rank: not loaded yet, too slow, threw, answered nonsense, or switched off. */
-export type FallbackReason = "loading" | "deadline" | "error" | "invalid" | "off";
+/** Why the model did not rank: not loaded yet, too slow, threw, answered nonsense, switched off, or spared under load. */
+export type FallbackReason = "loading" | "deadline" | "error" | "invalid" | "off" | "overload";
 
 export interface Ranked {
   /** Best first; every candidate exactly once. */

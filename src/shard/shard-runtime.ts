@@ -10,6 +10,7 @@ import { type EpochMs, HOUR_MS } from "../domain/time.ts";
 import { apply } from "../matching/apply.ts";
 import type { Answer, Command, Effect, NearbyQuery, Write } from "../matching/commands.ts";
 import { LIMITS } from "../matching/limits.ts";
+import type { LoadSample } from "../matching/overload.ts";
 import { type ShardSetting, ShardState } from "../matching/shard-state.ts";
 import { rideView } from "../matching/views.ts";
 import { Outbox } from "../outbox/outbox.ts";
@@ -82,6 +83,12 @@ export class ShardRuntime {
     this.submit({ type: "clock.ticked" });
   }
 
+  /** One beat of the load meter; answers with the level of overload. */
+  measure(sample: LoadSample): number {
+    this.submit({ type: "load.measured", ...sample });
+    return this.#state.overload.level;
+  }
+
   /** A ride as one of its people may see it; null for everybody else, as for a ride that never was. */
   view(rideId: RideId, viewer: Viewer): RideView | null {
     const ride = this.#state.rides.get(rideId) ?? this.#storage.recall(rideId)?.ride;
@@ -132,7 +139,7 @@ export class ShardRuntime {
   }
 
   gauges(): Record<string, number> {
-    const { supply, openRides, liveOfferOf, timers } = this.#state;
+    const { supply, openRides, liveOfferOf, timers, overload } = this.#state;
     return {
       drivers_connected: supply.sessions.size,
       drivers_available: supply.indexed,
@@ -140,6 +147,10 @@ export class ShardRuntime {
       rides_open: openRides,
       offers_live: liveOfferOf.size,
       timers: timers.size,
+      overload_level: overload.level,
+      loop_lag_seconds: overload.sample.lagMs / 1_000,
+      frames_per_second: overload.sample.framesPerSecond,
+      inference_seconds: overload.sample.inferenceMs / 1_000,
       outbox_pending: this.#outbox.size,
       outbox_oldest_seconds: this.#outbox.oldestMs(this.#now()) / 1_000,
     };

@@ -32,7 +32,7 @@ const RIDE: DriverRide = {
 const WELCOME: DriverNotice = {
   type: "welcome",
   epoch: 1,
-  fixEveryMs: 4_000,
+  fixEveryMs: 0,
   status: { state: "available" },
   holding: { kind: "none" },
 };
@@ -114,6 +114,22 @@ test("a fix goes out in the compact form, and the newest one again on every new 
   first.socket.terminate();
   const second = await welcomed();
   expect(await second.next()).toMatchObject({ type: "location", fixes: [{ seq: 3, lat: 40.76 }] });
+});
+
+test("[V2] it sends fixes no more often than the server asks, however often it is told where he is", async () => {
+  const peer = await welcomed();
+  client.locate(FIX);
+  expect(await peer.next()).toMatchObject({ type: "location", fixes: [{ seq: 1 }] });
+  peer.say({ type: "config", fixEveryMs: 600_000 });
+  // Notices come in order: once the second is handed on, the first has been heard.
+  peer.say({ type: "status", status: { state: "available" } });
+  await expect.poll(() => events.length).toBe(2);
+  client.locate({ ...FIX, lat: 40.76 });
+  peer.say({ type: "config", fixEveryMs: 0 });
+  peer.say({ type: "status", status: { state: "available" } });
+  await expect.poll(() => events.length).toBe(3);
+  client.locate({ ...FIX, lat: 40.77 });
+  expect(await peer.next()).toMatchObject({ type: "location", fixes: [{ seq: 2, lat: 40.77 }] });
 });
 
 test("an accept whose answer was lost is said again under the same name until there is a verdict", async () => {
