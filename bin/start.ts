@@ -2,14 +2,14 @@
 
 import { RequestsFileError } from "../sim/city/requests-file.ts";
 import { type CityOptions, parseCityOptions, USAGE } from "../sim/live/options.ts";
-import { type CityFigures, reportLines, shortSummary, summaryLines } from "../sim/live/report.ts";
+import { type CityFigures, passes, reportLines, shortSummary, summaryLines } from "../sim/live/report.ts";
 import { runCity, writeReport } from "../sim/live/run-city.ts";
 import { endOnSignal, runApp } from "./command-line.ts";
 
 const REDRAW_MS = 500;
 const LINE_MS = 5_000;
 
-/** Ends with 0 when every promise was kept, 1 when one was broken, 2 when asked for something impossible. */
+/** Ends with 0 when every promise was kept and somebody was served, 1 when not, 2 when asked for something impossible. */
 await runApp(USAGE, async () => {
   const options = parseCityOptions(process.argv.slice(2));
   if (options === null) return console.log(USAGE);
@@ -45,7 +45,7 @@ async function live(options: CityOptions): Promise<void> {
     stopShowing();
     console.log(`\n${reportLines(report).join("\n")}`);
     if (options.reportFile !== null) writeReport(options.reportFile, report);
-    process.exitCode = report.violations.length === 0 ? 0 : 1;
+    process.exitCode = passes(report) ? 0 : 1;
   } finally {
     stopShowing();
   }

@@ -95,7 +95,8 @@ function refusal(response: Response, body: unknown): { error: Error; retryAfterM
   const { status, headers } = response;
   const problem = ProblemBody.safeParse(body).data ?? null;
   const unknown = status >= 500;
-  const error = unknown ? new UnansweredError(`${status} ${problem?.title ?? ""}`) : new RefusedError(status, problem);
+  const refused = new RefusedError(status, problem);
+  const error = unknown ? new UnansweredError(refused.message) : refused;
   if (!unknown && status !== 429) return { error, retryAfterMs: null };
   const retryAfterSeconds = Number(headers.get("retry-after"));
   const headerMs = Number.isFinite(retryAfterSeconds) ? retryAfterSeconds * 1_000 : 0;

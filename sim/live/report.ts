@@ -20,11 +20,22 @@ export interface CityFigures {
 }
 
 export interface Report extends CityFigures {
-  /** Share of accepted requests that had a driver at some time. */
+  /** Share of accepted requests that had a driver at some time; 0 where none was accepted. */
   readonly matchedShare: number;
   /** False when the run was cut short and only safety could be judged. */
   readonly complete: boolean;
   readonly violations: readonly Violation[];
+}
+
+export function matchedShareOf({ requests, refused, matched }: Pick<Counters, "requests" | "refused" | "matched">) {
+  return requests > refused ? matched / (requests - refused) : 0;
+}
+
+/** Whether the run shows that the city works: no promise broken, and somebody served. */
+export function passes({ violations, complete, rides }: Pick<Report, "violations" | "complete" | "rides">): boolean {
+  // Who stops a run at once may not have waited for its first ride; but a city that refuses everybody is none.
+  const served = rides.matched > 0 || (!complete && (rides.requests === 0 || rides.refused < rides.requests));
+  return violations.length === 0 && served;
 }
 
 export function summaryLines(figures: CityFigures): string[] {
@@ -62,7 +73,11 @@ export function reportLines(report: Report): string[] {
     ? "every ride ended, and the clients' logs and D1 agree"
     : "cut short: what was said so far is consistent; open rides and late events were not judged";
   const verdict =
-    report.violations.length === 0 ? `checked: ${judged}` : `BROKEN: ${report.violations.length} violations`;
+    report.violations.length > 0
+      ? `BROKEN: ${report.violations.length} violations`
+      : passes(report)
+        ? `checked: ${judged}`
+        : "FAILED: nobody was served";
   const violations = report.violations
     .slice(0, VIOLATIONS_SHOWN)
     .flatMap(({ rule, sentence, trace }) => [

@@ -1,6 +1,8 @@
 /** One run, from bundling the Worker to the verdict on what happened. Prints nothing: whoever runs it decides how. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { callApi } from "../../client/http.ts";
+import { DevTokenBody } from "../../src/protocol/ops.ts";
 import type { Demand } from "../city/demand.ts";
 import { createFleet } from "../city/fleet.ts";
 import { createGeneratedDemand } from "../city/generated-demand.ts";
@@ -15,7 +17,7 @@ import { type HistoryLog, openHistoryLog } from "./history-log.ts";
 import { createLiveCity, type LiveCity } from "./live-city.ts";
 import { createMeasures, type Measures } from "./measures.ts";
 import type { CityOptions } from "./options.ts";
-import type { CityFigures, Report } from "./report.ts";
+import { type CityFigures, matchedShareOf, type Report } from "./report.ts";
 import { buildWorker, type ServerProcess, startServer } from "./server-process.ts";
 
 export interface RunHooks {
@@ -63,10 +65,18 @@ export async function runCity(options: CityOptions, hooks: RunHooks): Promise<Re
     { onError },
   );
   try {
+    await knock(server.url);
     return await liveThrough(options, wishes, { server, serverErrors: () => serverErrors, stateDir }, hooks);
   } finally {
     await server.stop();
   }
+}
+
+/** Knocks once at the door that everybody in the city needs first, and throws what the server says there. */
+export async function knock(baseUrl: string): Promise<void> {
+  const path = "/v1/dev/tokens";
+  const body = { role: "rider", sub: "nobody" };
+  await callApi({ baseUrl }, { method: "POST", path, body, answer: DevTokenBody, patienceMs: 0 });
 }
 
 interface Stage {
@@ -103,8 +113,7 @@ async function liveThrough(options: CityOptions, wishes: Wishes, stage: Stage, h
     }
     hooks.onStage?.("checking clients' logs against D1");
     const violations = checkHistory(await gatherEvidence(server, logFile, complete));
-    const { requests, refused, matched } = last.rides;
-    const matchedShare = requests > refused ? matched / (requests - refused) : 1;
+    const matchedShare = matchedShareOf(last.rides);
     const after = { history: await countRows(server), restarts: server.restarts(), serverErrors: stage.serverErrors() };
     return { ...last, ...after, matchedShare, complete, violations };
   } finally {

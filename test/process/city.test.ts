@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parseCityOptions } from "../../sim/live/options.ts";
 import type { Report } from "../../sim/live/report.ts";
-import { runCity } from "../../sim/live/run-city.ts";
+import { BUILD_DIR, knock, runCity } from "../../sim/live/run-city.ts";
+import { buildWorker, startServer } from "../../sim/live/server-process.ts";
 import { familyOf, isAlive, startProgram, temporaryFolder } from "./support.ts";
 
 const SMALL = ["--drivers", "30", "--speed", "20", "--rate", "1.5", "--port", "0"];
@@ -53,4 +54,16 @@ test("a wrong option ends with code 2 and says which and what it takes", async (
   const city = startProgram("bin/start.ts", ["--drivers", "many"]);
   expect(await city.ended).toBe(2);
   expect(city.output()).toContain('--drivers: expected a whole number from 1 to 5000, got "many"');
+});
+
+test("a city on a server without usable configuration does not begin, and says which variable is wrong", async () => {
+  const workerDir = join(BUILD_DIR, "worker");
+  buildWorker(workerDir);
+  const vars = { TICKET_SECRET: "short" };
+  const server = await startServer({ workerDir, stateDir: temporaryFolder(), fresh: true, port: 0, vars });
+  try {
+    await expect(knock(server.url)).rejects.toThrow(/Configuration refused.*TICKET_SECRET/);
+  } finally {
+    await server.stop();
+  }
 });

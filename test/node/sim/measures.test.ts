@@ -3,6 +3,7 @@ import { UsageError } from "../../../sim/arguments.ts";
 import { createCityClock, fixEveryMs, serverVars } from "../../../sim/live/city-clock.ts";
 import { createHistogram, createMeasures } from "../../../sim/live/measures.ts";
 import { parseCityOptions } from "../../../sim/live/options.ts";
+import { matchedShareOf, passes } from "../../../sim/live/report.ts";
 
 test("percentiles are within one per cent of the sorted truth", () => {
   const histogram = createHistogram();
@@ -75,4 +76,17 @@ test.each([
 ])("%j is refused in words", (args, words) => {
   expect(() => parseCityOptions(args)).toThrow(UsageError);
   expect(() => parseCityOptions(args)).toThrow(words);
+});
+
+test("a run in which nobody was served does not pass, and its share of matched requests is none", () => {
+  const { counters } = createMeasures();
+  const judged = (rides: Partial<typeof counters>, complete: boolean) =>
+    passes({ violations: [], complete, rides: { ...counters, ...rides } });
+  expect(judged({ requests: 90, refused: 90 }, true)).toBe(false);
+  expect(judged({ requests: 90, refused: 90 }, false)).toBe(false);
+  expect(judged({ requests: 90, unserved: 90 }, true)).toBe(false);
+  expect(judged({ requests: 90, matched: 1 }, true)).toBe(true);
+  expect(judged({ requests: 1 }, false)).toBe(true);
+  expect(matchedShareOf({ requests: 90, refused: 90, matched: 0 })).toBe(0);
+  expect(matchedShareOf({ requests: 90, refused: 50, matched: 30 })).toBe(0.75);
 });
