@@ -4,6 +4,7 @@ import type { RideEvent } from "./domain/event.ts";
 import type { Market } from "./domain/market.ts";
 import type { LatLng, ShardName } from "./domain/place.ts";
 import type { OfferId, RideId } from "./domain/ride.ts";
+import { type MarketArea, Markets } from "./protocol/market.ts";
 import type { DispatchShardApi, DriverLockApi, OpsFeedApi, RolloutControlApi } from "./protocol/peer.ts";
 import { centerOfShard, shardOfRide } from "./routing/shard-map.ts";
 
@@ -47,47 +48,6 @@ export interface Config {
   readonly devIssuerJwk: Readonly<Record<string, unknown>> | null;
 }
 
-export interface MarketArea {
-  readonly south: number;
-  readonly west: number;
-  readonly north: number;
-  readonly east: number;
-  readonly market: Market;
-}
-
-const positive = z.number().positive();
-const cents = z.int().min(0).max(1_000_000);
-const durationMs = z.int().min(100).max(86_400_000);
-
-const MarketEntry = z.strictObject({
-  name: z.string().min(1).max(40),
-  bounds: z.tuple([z.number(), z.number(), z.number(), z.number()]),
-  utcOffsetMinutes: z.int().min(-720).max(840),
-  citySpeedMetersPerSecond: positive.max(2_000),
-  tariff: z.strictObject({
-    currency: z.string().regex(/^[A-Z]{3}$/),
-    baseCents: cents,
-    perKilometerCents: cents,
-    perMinuteCents: cents,
-    minimumCents: cents,
-  }),
-  dispatch: z
-    .strictObject({
-      kind: z.enum(["broadcast", "sequential"]).default("broadcast"),
-      waveSize: z.int().min(1).max(10).default(3),
-      offerTtlMs: durationMs.default(15_000),
-      matchDeadlineMs: durationMs.default(120_000),
-      startRadiusMeters: positive.default(3_000),
-      radiusStepMeters: positive.default(1_500),
-      maximumRadiusMeters: positive.max(50_000).default(9_000),
-      searchEveryMs: durationMs.default(1_500),
-      noShowMs: durationMs.default(300_000),
-      pickupWatchMs: durationMs.default(300_000),
-      tripWatchMs: durationMs.default(21_600_000),
-    })
-    .prefault({}),
-});
-
 const jsonText = z.string().transform((text, context) => {
   try {
     return JSON.parse(text) as unknown;
@@ -106,7 +66,7 @@ const Variables = z
     SHARD_BITS: z.coerce.number().int().min(10).max(40),
     TOP_SPEED_METERS_PER_SECOND: z.coerce.number().min(10).max(100_000),
     FIX_EVERY_MS: z.coerce.number().int().min(200).max(10_000),
-    MARKETS: jsonText.pipe(z.array(MarketEntry).min(1).max(500)),
+    MARKETS: jsonText.pipe(Markets),
     AUTH_JWKS: jsonText.pipe(z.object({ keys: z.array(z.record(z.string(), z.unknown())).min(1) })),
     TICKET_SECRET: z.string().min(32),
     ALLOWED_ORIGINS: z
@@ -142,13 +102,7 @@ export function configOf(env: Env): Config {
     shardBits: v.SHARD_BITS,
     topSpeedMetersPerSecond: v.TOP_SPEED_METERS_PER_SECOND,
     fixEveryMs: v.FIX_EVERY_MS,
-    markets: v.MARKETS.map(({ bounds: [south, west, north, east], ...market }) => ({
-      south,
-      west,
-      north,
-      east,
-      market,
-    })),
+    markets: v.MARKETS,
     authJwks: v.AUTH_JWKS,
     ticketSecret: new TextEncoder().encode(v.TICKET_SECRET),
     allowedOrigins: new Set(v.ALLOWED_ORIGINS),

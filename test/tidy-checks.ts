@@ -50,8 +50,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     ],
     packages: ["hono", "hono/*", "@hono/zod-openapi", "jose", "ulidx"],
   },
-  // Which places are served is configuration; where a place's shard is, is routing.
-  "src/env.ts": { imports: ["src/domain", "src/routing", "src/protocol:type"], packages: ["zod"] },
+  // Which places are served is configuration; where a place's shard is, is routing. How markets are written down is
+  // parsed in protocol, for the simulator too.
+  "src/env.ts": { imports: ["src/domain", "src/routing", "src/protocol"], packages: ["zod"] },
   "src/worker.ts": { imports: ["src/edge", "src/history", "src/env.ts", "durable-objects"], packages: [] },
   "durable-objects/ports": {
     imports: [

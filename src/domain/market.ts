@@ -17,9 +17,11 @@ export interface Tariff {
   readonly minimumCents: number;
 }
 
+/** `broadcast`: `waveSize` drivers are asked at once and the first accept wins. `sequential`: one after another. */
+export const DISPATCH_KINDS = ["broadcast", "sequential"] as const;
+
 export interface DispatchPolicy {
-  /** `broadcast`: `waveSize` drivers are asked at once and the first accept wins. `sequential`: one after another. */
-  readonly kind: "broadcast" | "sequential";
+  readonly kind: (typeof DISPATCH_KINDS)[number];
   /** Drivers asked at the same time; `sequential` is always 1. */
   readonly waveSize: number;
   readonly offerTtlMs: number;
