@@ -64,15 +64,16 @@ export function createDecisionWorld(driverCount: number, random: Random): Decisi
   let seq = 0;
   let rides = 0;
 
-  const setting = { name: shard, cell, market: MARKET, topSpeedMetersPerSecond: 70, fixEveryMs: 4_000 };
+  const setting = { name: shard, cell, market: MARKET, topSpeedMetersPerSecond: 70, fixEveryMs: 4_000, clockSpeed: 1 };
   const storage = {
-    restore: () => ({ rides: [], offers: [], highestSeq: 0, unarchived: [] }),
+    restore: () => ({ rides: [], offers: [], highestSeq: 0, unarchived: [], travelTimes: null }),
     commit: () => {},
     recall: () => null,
     findReply: () => null,
     requestsSince: () => [],
     readEvents: () => [],
     prune: () => false,
+    keepTravelTimes: () => {},
   };
   const outside = {
     perform: (message: Message) => void messages.push(message),

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- index|decision|system …] [--quick] [--write]`: runs all benchmarks, or those named, one after
+ * `npm run bench [-- index|decision|eta|system …] [--quick] [--write]`: runs all benchmarks, or those named, one after
  * another. `--write` puts their figures into docs/BENCHMARKS.md. Other options go to the benchmarks that know them.
  */
 import { spawnSync } from "node:child_process";
@@ -14,6 +14,7 @@ import type { Report } from "./report.ts";
 const BENCHMARKS = {
   index: [],
   decision: [],
+  eta: [],
   system: ["drivers", "rides-per-second", "rounds", "minutes", "state"],
 } as const;
 type Name = keyof typeof BENCHMARKS;

@@ -101,8 +101,9 @@ await runApp(USAGE, async () => {
 
   function showOffer(card: OfferCard): void {
     offer = card;
-    const { pickupMeters, tripMeters, fareCents, currency, ttlMs } = card;
-    const trip = `${kilometres(pickupMeters)} to the pickup, ${kilometres(tripMeters)} trip`;
+    const { pickupMeters, pickupSeconds, tripMeters, fareCents, currency, ttlMs } = card;
+    const way = `${kilometres(pickupMeters)}, about ${Math.ceil(pickupSeconds / 60)} min to the pickup`;
+    const trip = `${way}, ${kilometres(tripMeters)} trip`;
     prompt.say(
       `OFFER ${trip}, ${(fareCents / 100).toFixed(2)} ${currency}; ${Math.round(ttlMs / 1_000)} s to answer: a or d`,
     );

@@ -213,6 +213,6 @@ function settingOf(env: Env, name: ShardName) {
   const cell = cellOfShard(name);
   const market = marketAt(config, centerOf(cell));
   if (market === null) throw new Error(`no market serves ${name}`);
-  const { topSpeedMetersPerSecond, fixEveryMs } = config;
-  return { name, cell, market, topSpeedMetersPerSecond, fixEveryMs };
+  const { topSpeedMetersPerSecond, fixEveryMs, clockSpeed } = config;
+  return { name, cell, market, topSpeedMetersPerSecond, fixEveryMs, clockSpeed };
 }

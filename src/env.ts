@@ -22,6 +22,8 @@ export interface Env {
   readonly SHARD_BITS: string;
   readonly TOP_SPEED_METERS_PER_SECOND: string;
   readonly FIX_EVERY_MS: string;
+  /** Set by a simulated city that lives faster than the clock. */
+  readonly CLOCK_SPEED?: string;
   readonly MARKETS: string;
   /** Public keys (JWKS JSON) that sign riders', drivers' and operators' tokens. */
   readonly AUTH_JWKS: string;
@@ -41,6 +43,8 @@ export interface Config {
   readonly topSpeedMetersPerSecond: number;
   /** Cadence at which drivers are asked to send their position. */
   readonly fixEveryMs: number;
+  /** Seconds that cars live through in one of the clock's. */
+  readonly clockSpeed: number;
   readonly markets: readonly MarketArea[];
   readonly authJwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] };
   readonly ticketSecret: Uint8Array;
@@ -66,6 +70,7 @@ const Variables = z
     SHARD_BITS: z.coerce.number().int().min(10).max(40),
     TOP_SPEED_METERS_PER_SECOND: z.coerce.number().min(10).max(100_000),
     FIX_EVERY_MS: z.coerce.number().int().min(200).max(10_000),
+    CLOCK_SPEED: z.coerce.number().min(0.1).max(60).default(1),
     MARKETS: jsonText.pipe(Markets),
     AUTH_JWKS: jsonText.pipe(z.object({ keys: z.array(z.record(z.string(), z.unknown())).min(1) })),
     TICKET_SECRET: z.string().min(32),
@@ -102,6 +107,7 @@ export function configOf(env: Env): Config {
     shardBits: v.SHARD_BITS,
     topSpeedMetersPerSecond: v.TOP_SPEED_METERS_PER_SECOND,
     fixEveryMs: v.FIX_EVERY_MS,
+    clockSpeed: v.CLOCK_SPEED,
     markets: v.MARKETS,
     authJwks: v.AUTH_JWKS,
     ticketSecret: new TextEncoder().encode(v.TICKET_SECRET),

@@ -17,6 +17,7 @@ const WAVE = 3;
 const RADIUS_METERS = 3_000;
 const CANDIDATES = 24;
 const OFFER_TTL_MS = 15_000;
+const CITY_METERS_PER_SECOND = 3.4;
 const LOCK_TTL_MS = 25_000;
 const RIDE_TTL_SECONDS = 86_400;
 /** Silent this long, a driver is no candidate until he reports again. */
@@ -197,13 +198,15 @@ export class RedisDispatch {
     ride.asked.set(driverId, offerId);
     ride.seen.add(driverId);
     const { pickup, dropoff, vehicleType } = ride.request;
+    const pickupMeters = driver.position === null ? 0 : Math.round(haversineMeters(driver.position, pickup));
     driver.send({
       type: "offer",
       offerId,
       rideId: ride.rideId,
       pickup,
       dropoff,
-      pickupMeters: driver.position === null ? 0 : Math.round(haversineMeters(driver.position, pickup)),
+      pickupMeters,
+      pickupSeconds: Math.round(pickupMeters / CITY_METERS_PER_SECOND),
       tripMeters: Math.round(haversineMeters(pickup, dropoff)),
       fareCents: ride.fareCents,
       currency: "USD",

@@ -67,18 +67,18 @@ export class ModelRanker {
     deadlineMs: number,
     byModel = true,
   ): Promise<Ranked> {
-    if (!byModel) return rankByPickupTime(candidates, context, "overload");
+    if (!byModel) return rankByPickupTime(candidates, "overload");
     if (Date.now() - this.#refreshedAt >= REFRESH_EVERY_MS) this.#needs.waitUntil(this.warm());
     const model = this.#model();
-    if (typeof model === "string") return rankByPickupTime(candidates, context, model);
+    if (typeof model === "string") return rankByPickupTime(candidates, model);
     try {
       const answer = await withDeadline(
         model.predict(featureMatrix(candidates, context), candidates.length),
         deadlineMs,
       );
-      return rankByAcceptance(candidates, context, answer, model.version);
+      return rankByAcceptance(candidates, answer, model.version);
     } catch (error) {
-      return rankByPickupTime(candidates, context, error instanceof DeadlinePassed ? "deadline" : "error");
+      return rankByPickupTime(candidates, error instanceof DeadlinePassed ? "deadline" : "error");
     }
   }
 

@@ -3,6 +3,7 @@ import type { RideEvent } from "../../src/domain/event.ts";
 import { isTerminal, type Offer, type OfferId, type Ride, type RideId, type RiderId } from "../../src/domain/ride.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import type { PriorReply, Write } from "../../src/matching/commands.ts";
+import type { TravelTimesMemory } from "../../src/matching/travel-times.ts";
 import type { RideRange, RideVersion } from "../../src/protocol/ride-digest.ts";
 import type { RecalledRide, RestoredShard, ShardStorage } from "../../src/shard/ports.ts";
 
@@ -33,6 +34,7 @@ const SCHEMA = [
      rider_id TEXT NOT NULL, key TEXT NOT NULL, ride_id TEXT NOT NULL, body_hash TEXT NOT NULL, at INTEGER NOT NULL,
      PRIMARY KEY (rider_id, key)
    ) WITHOUT ROWID`,
+  "CREATE TABLE travel_times (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL)",
 ];
 
 type Body = { readonly body: string };
@@ -65,7 +67,12 @@ export class SqlStorage implements ShardStorage {
       offers: [...offers, ...recalled.flatMap((ride) => ride.offers.filter((offer) => !known.has(offer.id)))],
       highestSeq: this.#highestSeq(),
       unarchived,
+      travelTimes: this.#bodies<TravelTimesMemory>("SELECT body FROM travel_times")[0] ?? null,
     };
+  }
+
+  keepTravelTimes(memory: TravelTimesMemory): void {
+    this.#sql.exec("INSERT OR REPLACE INTO travel_times (id, body) VALUES (1, ?)", JSON.stringify(memory));
   }
 
   commit(writes: readonly Write[]): void {

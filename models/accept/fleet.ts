@@ -102,7 +102,7 @@ function startLeg(driver: FleetDriver, city: City, random: Random): void {
 }
 
 /** What the shard knows of him: a fix some seconds old, headings only from moving cars, and not from all. */
-export function observe(driver: FleetDriver, pickup: LatLng, now: EpochMs, random: Random): Candidate {
+export function observe(driver: FleetDriver, city: City, pickup: LatLng, now: EpochMs, random: Random): Candidate {
   const late = random.next() < 0.1;
   const fixAgeMs = Math.round(late ? Math.min(29, random.exponential(10)) * SECOND_MS : random.next() * 4 * SECOND_MS);
   const since = Math.min(fixAgeMs, now - driver.freeAt);
@@ -112,13 +112,15 @@ export function observe(driver: FleetDriver, pickup: LatLng, now: EpochMs, rando
   const wobble = random.normal() * 6;
   const knowsHeading = random.next() < 0.97 && driver.speed > 0;
   const knowsSpeed = random.next() < 0.95;
+  const pickupMeters = haversineMeters(position, pickup);
   return {
     driverId: driver.id,
     shard: "cell:" as ShardName,
     position,
     headingDegrees: knowsHeading ? (driver.heading + wobble + 360) % 360 : null,
     speedMetersPerSecond: knowsSpeed ? Math.max(0, driver.speed + random.normal() * 0.3) : null,
-    pickupMeters: haversineMeters(position, pickup),
+    pickupMeters,
+    pickupSeconds: pickupMeters / city.citySpeedMetersPerSecond,
     fixAgeMs,
     idleMs: now - driver.freeAt,
     rating: driver.rating,

@@ -6,9 +6,9 @@
 
 import { acceptChance, answerOffer, createRiderPatience, type OfferView } from "../../sim/behaviour.ts";
 import { createRandom, type Random } from "../../sim/random.ts";
-import { type EpochMs, HOUR_MS, SECOND_MS } from "../../src/domain/time.ts";
+import { type EpochMs, HOUR_MS, localHour, SECOND_MS } from "../../src/domain/time.ts";
 import { nextStats } from "../../src/matching/driver-lock.ts";
-import { FEATURE_COUNT, featureMatrix, localHour, type RankingContext } from "../../src/ranking/feature-view.ts";
+import { FEATURE_COUNT, featureMatrix, type RankingContext } from "../../src/ranking/feature-view.ts";
 import { bearingDegrees, haversineMeters } from "../../src/spatial/distance.ts";
 import { advance, type City, createFleet, type FleetDriver, observe, placeIn } from "./fleet.ts";
 
@@ -168,7 +168,7 @@ function nearestFree(
     .sort((a, b) => a.meters - b.meters)
     .slice(0, CANDIDATES.least + random.int(CANDIDATES.most - CANDIDATES.least + 1));
   return near.map(({ driver, meters }) => {
-    const candidate = observe(driver, context.pickup, context.now, random);
+    const candidate = observe(driver, city, context.pickup, context.now, random);
     return { driver, candidate, view: viewOf(driver, candidate.pickupMeters, meters, context) };
   });
 }
@@ -229,7 +229,7 @@ function runWave(
       rows: featureMatrix(candidates, context),
       offers,
       chances: Float64Array.from(choices, ({ driver, view }) => acceptChance(driver.temper, view)),
-      pickupSeconds: Float64Array.from(candidates, (c) => c.pickupMeters / context.citySpeedMetersPerSecond),
+      pickupSeconds: Float64Array.from(candidates, (c) => c.pickupSeconds),
     },
     offered: answers.map((a) => a.choice),
     winner: winner?.choice ?? null,

@@ -38,6 +38,7 @@ export function serverVars(markets: string, speed: number): Record<string, strin
   return {
     TOP_SPEED_METERS_PER_SECOND: String(TOP_SPEED * speed),
     FIX_EVERY_MS: String(fixEveryMs(speed)),
+    CLOCK_SPEED: String(speed),
     MARKETS: JSON.stringify((JSON.parse(markets) as MarketEntry[]).map((market) => quickened(market, speed))),
   };
 }

@@ -1,6 +1,6 @@
 /** What a driver makes of an offer: the card, his own situation, all in city time. */
 import type { OfferCard } from "../../src/domain/notice.ts";
-import { localHour } from "../../src/ranking/feature-view.ts";
+import { localHour } from "../../src/domain/time.ts";
 import { bearingDegrees } from "../../src/spatial/distance.ts";
 import type { OfferView } from "../behaviour.ts";
 import type { Car } from "../city/movement.ts";

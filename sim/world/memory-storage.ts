@@ -4,6 +4,7 @@ import type { RideEvent } from "../../src/domain/event.ts";
 import { isTerminal, type Offer, type OfferId, type Ride, type RideId, type RiderId } from "../../src/domain/ride.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import type { PriorReply, StoredReply, Write } from "../../src/matching/commands.ts";
+import type { TravelTimesMemory } from "../../src/matching/travel-times.ts";
 import type { RecalledRide, RestoredShard, ShardStorage } from "../../src/shard/ports.ts";
 
 interface EventRow {
@@ -26,6 +27,7 @@ export class MemoryStorage implements ShardStorage {
   readonly #liveOf = new Map<DriverId, OfferId>();
   readonly #openOf = new Map<RiderId, RideId>();
   #highestSeq = 0;
+  #travelTimes: TravelTimesMemory | null = null;
 
   restore(): RestoredShard {
     const needed = new Set(this.#open);
@@ -38,7 +40,12 @@ export class MemoryStorage implements ShardStorage {
       offers: recalled.flatMap(({ offers }) => offers),
       highestSeq: this.#highestSeq,
       unarchived: unarchived.sort((a, b) => (a.id < b.id ? -1 : 1)),
+      travelTimes: this.#travelTimes,
     };
+  }
+
+  keepTravelTimes(memory: TravelTimesMemory): void {
+    this.#travelTimes = memory;
   }
 
   /** All or nothing: a write that the schema refuses, or a death half-way, takes the ones before it back. */

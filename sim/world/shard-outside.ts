@@ -96,11 +96,11 @@ export class SimulatedOutside implements ShardOutside {
     this.#host.setAlarm(at);
   }
 
-  #rank({ rideId, searchId, candidates, context, byModel }: Say<"rank">, submit: Submit): void {
+  #rank({ rideId, searchId, candidates, byModel }: Say<"rank">, submit: Submit): void {
     const { loop, random, faults } = this.#world;
     const late = random.next() < faults.rankerLate;
     loop.after(1 + random.int(late ? RANK_LATE_MS : RANK_MS), () => {
-      const ranked = rankByPickupTime(candidates, context, byModel ? null : "overload");
+      const ranked = rankByPickupTime(candidates, byModel ? null : "overload");
       this.#answer({ type: "candidates.ranked", rideId, searchId, ranked }, submit);
     });
   }

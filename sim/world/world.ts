@@ -130,6 +130,7 @@ export class World {
       market: this.market,
       topSpeedMetersPerSecond: 120,
       fixEveryMs: 4_000,
+      clockSpeed: 1,
     };
     const host = new ShardHost(this, setting, this.#skewOf(name));
     this.#shards.set(name, host);

@@ -53,6 +53,8 @@ export interface Candidate {
   readonly speedMetersPerSecond: number | null;
   /** Great-circle distance to the pickup. */
   readonly pickupMeters: number;
+  /** What that shard has learned such a way to take, a turn round included. */
+  readonly pickupSeconds: number;
   readonly fixAgeMs: number;
   /** Since he became free to take a ride. */
   readonly idleMs: number;

@@ -12,6 +12,7 @@ export interface OfferCard {
   readonly pickup: LatLng;
   readonly dropoff: LatLng;
   readonly pickupMeters: number;
+  readonly pickupSeconds: number;
   readonly tripMeters: number;
   readonly fareCents: number;
   readonly currency: string;
@@ -115,4 +116,6 @@ export interface DriverPosition {
   /** How old the newest fix is; a rider's app shows a frozen car as frozen. */
   readonly ageMs: number;
   readonly stale: boolean;
+  /** To the pickup, on the trip to the dropoff; null while he waits at the kerb. */
+  readonly etaSeconds: number | null;
 }

@@ -102,6 +102,7 @@ interface OfferBase {
   /** Who scored: a model's version, or `nearest@1`. */
   readonly ranker: string;
   readonly pickupMeters: number;
+  readonly pickupSeconds: number;
   readonly createdAt: EpochMs;
 }
 

@@ -127,7 +127,7 @@ function search(turn: Turn, rideId: RideId): void {
     exclude: exclusions(turn, ride),
   };
   const { name, cell } = shard.setting;
-  const local = shard.supply.candidatesNear(query, name, now);
+  const local = shard.supply.candidatesNear(query, name, shard.travelTimes, now);
   const reachMeters = local.length < query.limit ? query.radiusMeters : local.at(-1)!.pickupMeters;
   if (reachMeters <= metersToCellEdge(ride.request.pickup, cell)) {
     rank(turn, rideId, pursuit, local);

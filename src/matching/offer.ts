@@ -21,10 +21,11 @@ export function intendOffer(
 ): void {
   const { shard, now } = turn;
   assert(!shard.liveOfferOf.has(candidate.driverId), `S2: ${candidate.driverId} is being asked already`);
-  const { driverId, pickupMeters } = candidate;
+  const { driverId, pickupMeters, pickupSeconds } = candidate;
   const seq = shard.highestSeq + 1;
   const id = `${ride.id}#${seq}` as OfferId;
-  const base = { id, seq, rideId: ride.id, driverId, wave, rank, score, ranker, pickupMeters, createdAt: now };
+  const told = { pickupMeters, pickupSeconds, createdAt: now };
+  const base = { id, seq, rideId: ride.id, driverId, wave, rank, score, ranker, ...told };
   shard.admitOffer({ ...base, state: "intent" });
   turn.saveOffer({ ...base, state: "intent" });
   askLock(turn, id);
@@ -78,8 +79,8 @@ const REFUSED_BY_LOCK: readonly DeadReason[] = ["busy", "offline", "stale"];
 export function killOffer(turn: Turn, offer: LiveOffer, reason: DeadReason): void {
   const { shard, now } = turn;
   const released = REFUSED_BY_LOCK.includes(reason);
-  const { id, seq, rideId, driverId, wave, rank, score, ranker, pickupMeters, createdAt } = offer;
-  const base = { id, seq, rideId, driverId, wave, rank, score, ranker, pickupMeters, createdAt };
+  const { id, seq, rideId, driverId, wave, rank, score, ranker, pickupMeters, pickupSeconds, createdAt } = offer;
+  const base = { id, seq, rideId, driverId, wave, rank, score, ranker, pickupMeters, pickupSeconds, createdAt };
   turn.saveOffer({ ...base, state: "dead", reason, endedAt: now, released });
   turn.count("offer_event", reason);
   shard.timers.clear("offer.intent", id);

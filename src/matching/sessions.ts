@@ -6,6 +6,7 @@ import { metersToCell } from "../spatial/distance.ts";
 import type { CommandOf, Held, SessionAddress } from "./commands.ts";
 import { nextStats } from "./driver-lock.ts";
 import { judgeFix } from "./fix-filter.ts";
+import { beginLeg, endLeg } from "./legs.ts";
 import { LIMITS } from "./limits.ts";
 import { fixCadenceMs } from "./overload.ts";
 import { tell, tellCadence, tellEnd, tellStatus, wordsOf } from "./session-words.ts";
@@ -153,6 +154,7 @@ export function hearVerdict(turn: Turn, command: CommandOf<"offer.judged">): voi
   if (session === null) return;
   if (verdict.outcome === "won" && isHeldBy(verdict.ride.state)) {
     if (session.held?.kind !== "engaged") session.stats = nextStats(session.stats, "accepted");
+    if (verdict.ride.state === "assigned") beginLeg(turn, session, "pickup");
     session.held = { offerId, kind: "engaged" };
     // The rider sees the car at once, not at its next fix.
     if (session.fix !== null) track(turn, session, offerId, session.fix);
@@ -169,6 +171,9 @@ export function hearTripVerdict(turn: Turn, command: CommandOf<"trip.judged">): 
   const session = hear(turn, driverId, epoch);
   if (session === null) return;
   if (verdict.outcome === "done") {
+    if (step === "arrive") endLeg(turn, session, "pickup");
+    if (step === "start") beginLeg(turn, session, "dropoff");
+    if (step === "complete") endLeg(turn, session, "dropoff");
     if (step === "cancel" || !isHeldBy(verdict.ride.state)) free(turn, session, offerId);
     // The end of the ride may have overtaken this word, which gives it back to his app: his next fix finds out (T8).
     else session.held = { offerId, kind: "engaged" };
@@ -241,6 +246,7 @@ function settleSession(turn: Turn, session: Session): void {
 function free(turn: Turn, session: Session, offerId: OfferId): void {
   if (session.held?.offerId !== offerId) return;
   session.held = null;
+  session.leg = null;
   session.idleSince = turn.now;
   turn.shard.timers.clear("driver.held", session.driverId);
 }

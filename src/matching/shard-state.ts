@@ -19,6 +19,7 @@ import type { Answer, CounterName, Effect, FromDriver, SessionAddress } from "./
 import { AT_EASE, type Overload } from "./overload.ts";
 import { type Session, Supply } from "./supply.ts";
 import { Timers } from "./timers.ts";
+import { TravelTimes } from "./travel-times.ts";
 import { rideView } from "./views.ts";
 
 /** What does not change while the object lives. */
@@ -28,6 +29,8 @@ export interface ShardSetting {
   readonly market: Market;
   readonly topSpeedMetersPerSecond: number;
   readonly fixEveryMs: number;
+  /** Seconds that cars live through in one of the clock's; 1 but in a simulated city that is in a hurry. */
+  readonly clockSpeed: number;
 }
 
 /** How the search for a driver of one waiting ride stands. */
@@ -72,6 +75,7 @@ export class ShardState {
   readonly releaseAttempts = new Map<OfferId, number>();
   readonly timers = new Timers();
   readonly supply = new Supply();
+  readonly travelTimes: TravelTimes;
   overload: Overload = AT_EASE;
   openRides = 0;
   highestSeq = 0;
@@ -80,6 +84,7 @@ export class ShardState {
 
   constructor(setting: ShardSetting) {
     this.setting = setting;
+    this.travelTimes = new TravelTimes(setting.market);
   }
 
   /** Takes in rows: at start everything that is open, later a settled ride that somebody asks about. */

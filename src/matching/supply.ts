@@ -1,13 +1,21 @@
 /** The drivers whose sockets are here, and who of them may be asked. Soft state: any of it may be lost or late. */
 import type { Candidate, DriverId, DriverProfile, DriverStats, DriverStatus, Fix } from "../domain/driver.ts";
 import { PAYMENT_METHODS, VEHICLE_TYPES } from "../domain/driver.ts";
-import type { ShardName } from "../domain/place.ts";
+import type { LatLng, ShardName } from "../domain/place.ts";
 import type { RideRequest } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import { createNearestResult, type NearestResult, SupplyIndex } from "../spatial/supply-index.ts";
 import type { Held, NearbyQuery, SessionMemory } from "./commands.ts";
 import { isSuspect, type JumpRecord, NO_JUMPS } from "./fix-filter.ts";
 import { LIMITS } from "./limits.ts";
+import { type TravelTimes, turnSeconds } from "./travel-times.ts";
+
+/** On the way to somewhere, since the fix he set out with. */
+export interface Leg {
+  readonly to: "pickup" | "dropoff";
+  readonly from: Fix;
+  readonly at: EpochMs;
+}
 
 export interface Session {
   readonly driverId: DriverId;
@@ -22,6 +30,7 @@ export interface Session {
   /** Newest believed position. */
   fix: Fix | null;
   jumps: JumpRecord;
+  leg: Leg | null;
   held: Held | null;
   idleSince: EpochMs;
   heardAt: EpochMs;
@@ -77,6 +86,7 @@ export class Supply {
       slot,
       ...memory,
       jumps: NO_JUMPS,
+      leg: null,
       heardAt: now,
       trackedAt: 0,
       rehomeAskedAt: 0,
@@ -138,7 +148,7 @@ export class Supply {
   }
 
   /** Nearest first; never more than LIMITS.candidatesPerSearch. */
-  candidatesNear(query: NearbyQuery, shard: ShardName, now: EpochMs): Candidate[] {
+  candidatesNear(query: NearbyQuery, shard: ShardName, travelTimes: TravelTimes, now: EpochMs): Candidate[] {
     const excluded = new Set(query.exclude);
     const { minimumRating, seats } = query.request;
     const count = this.#index.nearest(
@@ -156,13 +166,19 @@ export class Supply {
     );
     return Array.from({ length: count }, (_, i) => {
       const session = this.#bySlot[this.#found.slots[i]!]!;
-      return candidateOf(session, this.#found.meters[i]!, shard, now);
+      return candidateOf(session, query.pickup, this.#found.meters[i]!, { shard, travelTimes, now });
     });
   }
 }
 
-function candidateOf(session: Session, pickupMeters: number, shard: ShardName, now: EpochMs): Candidate {
+function candidateOf(
+  session: Session,
+  pickup: LatLng,
+  pickupMeters: number,
+  { shard, travelTimes, now }: { readonly shard: ShardName; readonly travelTimes: TravelTimes; readonly now: EpochMs },
+): Candidate {
   const fix = session.fix!;
+  const way = { from: fix.position, to: pickup, at: now };
   return {
     driverId: session.driverId,
     shard,
@@ -170,6 +186,7 @@ function candidateOf(session: Session, pickupMeters: number, shard: ShardName, n
     headingDegrees: fix.headingDegrees,
     speedMetersPerSecond: fix.speedMetersPerSecond,
     pickupMeters,
+    pickupSeconds: travelTimes.seconds(way, pickupMeters) + turnSeconds(fix.position, pickup, fix, pickupMeters),
     fixAgeMs: Math.max(0, now - fix.at),
     idleMs: Math.max(0, now - session.idleSince),
     rating: session.profile.rating,

@@ -27,7 +27,7 @@ export function trackRide(turn: Turn, offerId: OfferId, driverId: DriverId, fix:
     progressAt: nearer || meters <= AT_PICKUP_METERS ? now : known.progressAt,
   };
   shard.tracks.set(ride.id, track);
-  effects.push({ type: "publish.position", rideId: ride.id, position: driverPosition(track, now) });
+  effects.push({ type: "publish.position", rideId: ride.id, position: driverPosition(shard, ride, track, now) });
   return true;
 }
 

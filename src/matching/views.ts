@@ -1,16 +1,19 @@
 /** What each party may see of a ride. */
 
+import type { Fix } from "../domain/driver.ts";
 import type { DriverPosition, DriverRide, OfferCard, RideView } from "../domain/notice.ts";
 import type { LatLng } from "../domain/place.ts";
-import { isEngaged, type OfferedOffer, type OfferId, type Ride } from "../domain/ride.ts";
+import { type EngagedRide, isEngaged, type OfferedOffer, type OfferId, type Ride } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import { LIMITS } from "./limits.ts";
 import type { ShardState, Track } from "./shard-state.ts";
+import { turnSeconds } from "./travel-times.ts";
 
 /** 1/700 degree of latitude is 159 m. A driver who has not won the ride needs no more than the corner of a street. */
 const BLUR_PER_DEGREE = 700;
 /** Three drivers who put exact distances to a pickup together would know the door. */
 const BLUR_METERS = 100;
+const BLUR_SECONDS = 30;
 
 function blurred({ lat, lng }: LatLng): LatLng {
   return {
@@ -26,6 +29,7 @@ export function offerCard({ setting }: ShardState, ride: Ride, offer: OfferedOff
     pickup: blurred(ride.request.pickup),
     dropoff: blurred(ride.request.dropoff),
     pickupMeters: Math.round(offer.pickupMeters / BLUR_METERS) * BLUR_METERS,
+    pickupSeconds: Math.ceil(offer.pickupSeconds / BLUR_SECONDS) * BLUR_SECONDS,
     tripMeters: Math.round(ride.tripMeters),
     fareCents: ride.fareCents,
     currency: setting.market.tariff.currency,
@@ -52,14 +56,23 @@ export function driverRide({ setting }: ShardState, ride: Ride, offerId: OfferId
   };
 }
 
-export function driverPosition({ fix }: Track, now: EpochMs): DriverPosition {
+export function driverPosition(shard: ShardState, ride: EngagedRide, { fix }: Track, now: EpochMs): DriverPosition {
   const ageMs = Math.max(0, now - fix.at);
-  return { ...fix.position, headingDegrees: fix.headingDegrees, ageMs, stale: ageMs > LIMITS.fixTtlMs };
+  const etaSeconds = etaOf(shard, ride, fix, now);
+  return { ...fix.position, headingDegrees: fix.headingDegrees, ageMs, stale: ageMs > LIMITS.fixTtlMs, etaSeconds };
+}
+
+function etaOf({ travelTimes }: ShardState, { state, request }: EngagedRide, fix: Fix, now: EpochMs): number | null {
+  if (state === "arrived") return null;
+  const to = state === "assigned" ? request.pickup : request.dropoff;
+  const way = { from: fix.position, to, at: now };
+  return Math.round(travelTimes.seconds(way) + turnSeconds(fix.position, to, fix));
 }
 
 /** The rider sees where the driver is only while the ride is his. */
 export function rideView(shard: ShardState, ride: Ride, now: EpochMs): RideView {
   const track = isEngaged(ride) ? shard.tracks.get(ride.id) : undefined;
+  const position = isEngaged(ride) && track && driverPosition(shard, ride, track, now);
   return {
     id: ride.id,
     state: ride.state,
@@ -73,7 +86,7 @@ export function rideView(shard: ShardState, ride: Ride, now: EpochMs): RideView 
     redispatches: ride.redispatches,
     createdAt: ride.createdAt,
     ...("driverId" in ride && {
-      driver: { id: ride.driverId, ...(track && { position: driverPosition(track, now) }) },
+      driver: { id: ride.driverId, ...(position && { position }) },
     }),
     ...("endedAt" in ride && { endedAt: ride.endedAt }),
     ...("reason" in ride && { reason: ride.reason }),

@@ -138,6 +138,7 @@ const offerCard = {
   pickup: LatLngField,
   dropoff: LatLngField,
   pickupMeters: z.number().min(0),
+  pickupSeconds: z.number().min(0),
   tripMeters: z.number().min(0),
   fareCents: WholeField,
   currency: z.string().max(3),

@@ -33,6 +33,7 @@ const Position = z.strictObject({
   headingDegrees: z.number().nullable(),
   ageMs: z.number().min(0),
   stale: z.boolean(),
+  etaSeconds: z.number().min(0).nullable(),
 });
 
 const Stars = z.int().min(1).max(5);

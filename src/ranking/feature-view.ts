@@ -5,7 +5,7 @@
  */
 import type { Candidate } from "../domain/driver.ts";
 import type { LatLng } from "../domain/place.ts";
-import { type EpochMs, HOUR_MS, MINUTE_MS, SECOND_MS } from "../domain/time.ts";
+import { type EpochMs, localDayOfWeek, localHour, SECOND_MS } from "../domain/time.ts";
 import { bearingDegrees } from "../spatial/distance.ts";
 
 /** What all candidates of one decision share. */
@@ -39,8 +39,8 @@ const UNKNOWN = Number.NaN;
 /** Closer than this the direction to the pickup is noise of the fix. */
 const BEARING_MIN_METERS = 10;
 
-/** Straight-line seconds to the pickup at the city's speed: the only ETA every candidate has. */
-export function pickupSeconds(candidate: Candidate, context: RankingContext): number {
+/** Along a straight line at the city's speed. What a ranking costs is the candidate's own `pickupSeconds`. */
+function straightSeconds(candidate: Candidate, context: RankingContext): number {
   return candidate.pickupMeters / context.citySpeedMetersPerSecond;
 }
 
@@ -49,20 +49,6 @@ function headingOffDegrees(candidate: Candidate, context: RankingContext): numbe
   if (candidate.headingDegrees === null || candidate.pickupMeters < BEARING_MIN_METERS) return UNKNOWN;
   const turn = Math.abs(bearingDegrees(candidate.position, context.pickup) - candidate.headingDegrees) % 360;
   return turn > 180 ? 360 - turn : turn;
-}
-
-/** Hours since local midnight, [0, 24). */
-export function localHour(now: EpochMs, utcOffsetMinutes: number): number {
-  return modulo((now + utcOffsetMinutes * MINUTE_MS) / HOUR_MS, 24);
-}
-
-/** 0 Sunday to 6 Saturday; the epoch was a Thursday. */
-export function localDayOfWeek(now: EpochMs, utcOffsetMinutes: number): number {
-  return modulo(Math.floor((now + utcOffsetMinutes * MINUTE_MS) / (24 * HOUR_MS)) + 4, 7);
-}
-
-function modulo(value: number, by: number): number {
-  return ((value % by) + by) % by;
 }
 
 function feature(
@@ -78,7 +64,7 @@ function feature(
 /** In column order. A model names this order by `FEATURE_SET_HASH`; after any change here older models are refused. */
 export const FEATURES: readonly Feature[] = [
   feature("pickup_meters", "m", UNKNOWN, [0, 20_000], (c) => c.pickupMeters),
-  feature("pickup_seconds", "s", UNKNOWN, [0, 3_600], pickupSeconds),
+  feature("pickup_seconds", "s", UNKNOWN, [0, 3_600], straightSeconds),
   feature("heading_off_degrees", "deg", UNKNOWN, [0, 180], headingOffDegrees),
   feature("speed_meters_per_second", "m/s", UNKNOWN, [0, 40], (c) => c.speedMetersPerSecond ?? UNKNOWN),
   feature("idle_seconds", "s", 0, [0, 14_400], (c) => c.idleMs / SECOND_MS),

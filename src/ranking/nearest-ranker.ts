@@ -3,20 +3,15 @@
  * loaded, whenever one is late or broken, and when an operator switches models off.
  */
 import type { Candidate } from "../domain/driver.ts";
-import { pickupSeconds, type RankingContext } from "./feature-view.ts";
 import { byScoreThenId, type FallbackReason, type Ranked } from "./ranked.ts";
 
 const NEAREST_RANKER = "nearest@1";
 
 /** `fallback` says why no model ranked; null where the nearest ranker was what was wanted. */
-export function rankByPickupTime(
-  candidates: readonly Candidate[],
-  context: RankingContext,
-  fallback: FallbackReason | null,
-): Ranked {
+export function rankByPickupTime(candidates: readonly Candidate[], fallback: FallbackReason | null): Ranked {
   const order = candidates.map((candidate) => ({
     candidate,
-    score: pickupSeconds(candidate, context),
+    score: candidate.pickupSeconds,
     acceptProbability: null,
   }));
   return { order: order.sort(byScoreThenId), ranker: NEAREST_RANKER, fallback };

@@ -3,7 +3,6 @@
  * here its numbers are only judged and used, and where they cannot be used the nearest ranker answers instead.
  */
 import type { Candidate } from "../domain/driver.ts";
-import { pickupSeconds, type RankingContext } from "./feature-view.ts";
 import { rankByPickupTime } from "./nearest-ranker.ts";
 import { byScoreThenId, type FallbackReason, type Ranked, type RankedCandidate } from "./ranked.ts";
 
@@ -38,14 +37,13 @@ function usable(probabilities: Float32Array, count: number): boolean {
 /** Orders by expected cost, equal costs by driver id. An unusable answer falls back to the nearest ranker. */
 export function rankByAcceptance(
   candidates: readonly Candidate[],
-  context: RankingContext,
   acceptProbabilities: Float32Array,
   ranker: string,
 ): Ranked {
-  if (!usable(acceptProbabilities, candidates.length)) return rankByPickupTime(candidates, context, "invalid");
+  if (!usable(acceptProbabilities, candidates.length)) return rankByPickupTime(candidates, "invalid");
   const order = candidates.map((candidate, row): RankedCandidate => {
     const acceptProbability = acceptProbabilities[row]!;
-    const score = expectedCostSeconds(pickupSeconds(candidate, context), acceptProbability);
+    const score = expectedCostSeconds(candidate.pickupSeconds, acceptProbability);
     return { candidate, score, acceptProbability };
   });
   return { order: order.sort(byScoreThenId), ranker, fallback: null };

@@ -3,6 +3,7 @@ import type { RideEvent } from "../domain/event.ts";
 import type { Offer, Ride, RideId, RiderId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { Command, Message, PriorReply, Write } from "../matching/commands.ts";
+import type { TravelTimesMemory } from "../matching/travel-times.ts";
 
 export interface ShardStorage {
   /** Open rides with all their offers, every offer whose release is not acknowledged, and the highest offer seq. */
@@ -18,6 +19,8 @@ export interface ShardStorage {
   readEvents(rideId: RideId, afterVersion: number): RideEvent[];
   /** Deletes what settled before `before` and is archived and released; true while rows remain. */
   prune(before: EpochMs): boolean;
+  /** In place of what was kept before; losing it loses no promise. */
+  keepTravelTimes(memory: TravelTimesMemory): void;
 }
 
 export interface RecalledRide {
@@ -30,6 +33,7 @@ export interface RestoredShard {
   readonly offers: readonly Offer[];
   readonly highestSeq: number;
   readonly unarchived: readonly RideEvent[];
+  readonly travelTimes: TravelTimesMemory | null;
 }
 
 export interface ShardOutside {

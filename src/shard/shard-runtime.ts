@@ -6,7 +6,7 @@ import type { Candidate, DriverId } from "../domain/driver.ts";
 import type { RideEvent } from "../domain/event.ts";
 import type { RideView } from "../domain/notice.ts";
 import { isTerminal, type Ride, type RideId, type RiderId } from "../domain/ride.ts";
-import { type EpochMs, HOUR_MS } from "../domain/time.ts";
+import { type EpochMs, HOUR_MS, MINUTE_MS } from "../domain/time.ts";
 import { apply } from "../matching/apply.ts";
 import type { Answer, Command, Effect, NearbyQuery, Write } from "../matching/commands.ts";
 import { LIMITS } from "../matching/limits.ts";
@@ -17,6 +17,8 @@ import { Outbox } from "../outbox/outbox.ts";
 import type { ShardOutside, ShardStorage } from "./ports.ts";
 
 const PRUNE_EVERY_MS = HOUR_MS;
+/** What was learned of travel times is written this seldom, and only where an alarm has rung for something else. */
+const KEEP_EVERY_MS = 10 * MINUTE_MS;
 
 /** Who asks to see a ride. */
 export type Viewer =
@@ -32,6 +34,7 @@ export class ShardRuntime {
   readonly #now: () => EpochMs;
   #alarmAt: EpochMs | null = null;
   #pruneAt: EpochMs | null = null;
+  #kept: { readonly learned: number; readonly at: EpochMs } = { learned: 0, at: 0 };
 
   constructor(setting: ShardSetting, storage: ShardStorage, outside: ShardOutside, now: () => EpochMs) {
     this.#state = new ShardState(setting);
@@ -42,7 +45,7 @@ export class ShardRuntime {
 
   /** Takes up where the rows left off. Once, before anything else. */
   start(): void {
-    const { rides, offers, highestSeq, unarchived } = this.#storage.restore();
+    const { rides, offers, highestSeq, unarchived, travelTimes } = this.#storage.restore();
     const state = this.#state;
     for (const ride of rides) state.admit(ride, []);
     for (const offer of offers) state.admitOffer(offer);
@@ -50,6 +53,8 @@ export class ShardRuntime {
       state.admitEvent(event);
       this.#outbox.add(event, this.#now());
     }
+    if (travelTimes !== null) state.travelTimes.recall(travelTimes);
+    this.#kept = { learned: 0, at: this.#now() };
     state.highestSeq = Math.max(state.highestSeq, highestSeq);
     if (highestSeq > 0 || rides.length > 0) this.#pruneAt = this.#now() + PRUNE_EVERY_MS;
     this.submit({ type: "shard.started" });
@@ -80,6 +85,7 @@ export class ShardRuntime {
     if (this.#pruneAt !== null && this.#pruneAt <= now) {
       this.#pruneAt = this.#storage.prune(now - LIMITS.retentionMs) ? now + PRUNE_EVERY_MS : null;
     }
+    this.#keepTravelTimes(now);
     this.submit({ type: "clock.ticked" });
   }
 
@@ -125,7 +131,8 @@ export class ShardRuntime {
   }
 
   nearby(query: NearbyQuery): Candidate[] {
-    return this.#state.supply.candidatesNear(query, this.#state.setting.name, this.#now());
+    const { supply, setting, travelTimes } = this.#state;
+    return supply.candidatesNear(query, setting.name, travelTimes, this.#now());
   }
 
   /** Drivers who will be taken for dead at the next sweep, unless somebody knows better. */
@@ -190,6 +197,13 @@ export class ShardRuntime {
     const { riderId, key } = command;
     const prior = this.#storage.findReply(riderId, key);
     return { ...command, prior, recent: this.#storage.requestsSince(riderId, now - LIMITS.rideRateMs) };
+  }
+
+  #keepTravelTimes(now: EpochMs): void {
+    const { learned } = this.#state.travelTimes;
+    if (learned === this.#kept.learned || now - this.#kept.at < KEEP_EVERY_MS) return;
+    this.#storage.keepTravelTimes(this.#state.travelTimes.memory());
+    this.#kept = { learned, at: now };
   }
 
   #pump(now: EpochMs): void {

@@ -40,6 +40,7 @@ describe("the simulation found that", () => {
       pickup: at(0),
       dropoff: at(900),
       pickupMeters: 100,
+      pickupSeconds: 30,
       tripMeters: 900,
       fareCents: 700,
       currency: "USD",

@@ -58,6 +58,7 @@ function offer(seq: number, of: Ride, driver: string, state: Offer["state"] = "o
     score: 1,
     ranker: "nearest@1",
     pickupMeters: 1,
+    pickupSeconds: 1,
     createdAt: AT,
   };
   switch (state) {
@@ -218,6 +219,17 @@ describe("pruning", () => {
       storage.commit([saveRide(over(a, AT - 1)), saveOffer(offer(41, a, "ann", "dead", true))]);
       expect(storage.prune(AT)).toBe(false);
       expect(storage.restore()).toMatchObject({ rides: [], offers: [], highestSeq: 41 });
+    });
+  });
+
+  test("[Q3] keeps what was learned of travel times in place of what it kept before", async () => {
+    await inShard((storage) => {
+      expect(storage.restore().travelTimes).toBeNull();
+      const memory = (ways: number) =>
+        ({ lengths: [[2, 0.25, ways]], hours: [], begins: [[7, -0.5, 1]], ends: [] }) as const;
+      storage.keepTravelTimes(memory(1));
+      storage.keepTravelTimes(memory(2));
+      expect(storage.restore().travelTimes).toEqual(memory(2));
     });
   });
 });

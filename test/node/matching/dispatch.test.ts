@@ -17,6 +17,7 @@ const stranger = (name: string, pickupMeters: number): Candidate => ({
   headingDegrees: null,
   speedMetersPerSecond: null,
   pickupMeters,
+  pickupSeconds: pickupMeters / 4,
   fixAgeMs: 0,
   idleMs: 0,
   rating: 5,

@@ -119,6 +119,7 @@ describe("a driver whose ride is in another shard", () => {
     pickup: PICKUP,
     dropoff: at(3_000),
     pickupMeters: 100,
+    pickupSeconds: 30,
     tripMeters: 3_000,
     fareCents: 900,
     currency: "USD",

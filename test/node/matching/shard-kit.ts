@@ -238,7 +238,8 @@ export class ShardKit {
 
   #newShard(): ShardState {
     const market = { ...MARKET, dispatch: this.#dispatch };
-    return new ShardState({ name: HERE, cell: CELL, market, topSpeedMetersPerSecond: 70, fixEveryMs: 4_000 });
+    const paces = { topSpeedMetersPerSecond: 70, fixEveryMs: 4_000, clockSpeed: 1 };
+    return new ShardState({ name: HERE, cell: CELL, market, ...paces });
   }
 
   #keep(effects: readonly Effect[]): void {
@@ -256,7 +257,7 @@ export class ShardKit {
 
   #answersTo(effect: Effect): Command[] {
     if (effect.type === "rank" && this.world.ranks) {
-      const ranked = rankByPickupTime(effect.candidates, effect.context, null);
+      const ranked = rankByPickupTime(effect.candidates, null);
       return [{ type: "candidates.ranked", rideId: effect.rideId, searchId: effect.searchId, ranked }];
     }
     if (effect.type === "find.neighbours" && this.world.neighbours) {

@@ -20,7 +20,7 @@ describe("supply", () => {
         accessible: false,
       } as const;
       const query = { pickup: PICKUP, request, radiusMeters: 1_000, limit: 5, exclude: [] };
-      return kit.shard.supply.candidatesNear(query, HERE, kit.now).length;
+      return kit.shard.supply.candidatesNear(query, HERE, kit.shard.travelTimes, kit.now).length;
     };
     kit.wait(29_999);
     expect(found()).toBe(1);

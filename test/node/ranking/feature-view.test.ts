@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Candidate } from "../../../src/domain/driver.ts";
+import { localDayOfWeek, localHour } from "../../../src/domain/time.ts";
 import {
   FEATURE_COUNT,
   FEATURE_SET_HASH,
@@ -8,8 +9,6 @@ import {
   FEATURES,
   featureMatrix,
   featureSetHash,
-  localDayOfWeek,
-  localHour,
   writeFeatureRow,
 } from "../../../src/ranking/feature-view.ts";
 import { candidateAt, contextAt, NOW } from "./scenes.ts";

@@ -2,9 +2,8 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { rankByPickupTime } from "../../../src/ranking/nearest-ranker.ts";
 import { expectedCostSeconds, type Ranked, RETRY_SECONDS, rankByAcceptance } from "../../../src/ranking/ranker.ts";
-import { candidateAt, contextAt } from "./scenes.ts";
+import { candidateAt } from "./scenes.ts";
 
-const context = contextAt();
 const idsOf = (ranked: Ranked) => ranked.order.map(({ candidate }) => candidate.driverId);
 const [near, middle, far] = [candidateAt("near", 400), candidateAt("middle", 480), candidateAt("far", 2_400)];
 
@@ -49,7 +48,7 @@ function permutations<T>(items: readonly T[]): T[][] {
 
 describe("ranking by acceptance", () => {
   test("a willing driver a little farther goes before an unwilling one nearby, but not one far away", () => {
-    const ranked = rankByAcceptance([near, middle, far], context, Float32Array.of(0.2, 0.8, 0.9), "accept@1");
+    const ranked = rankByAcceptance([near, middle, far], Float32Array.of(0.2, 0.8, 0.9), "accept@1");
     expect(idsOf(ranked)).toEqual(["middle", "near", "far"]);
     expect(ranked).toMatchObject({ ranker: "accept@1", fallback: null });
     expect(ranked.order[0]!.acceptProbability).toBeCloseTo(0.8, 6);
@@ -63,14 +62,14 @@ describe("ranking by acceptance", () => {
     ["an answer too few", [0.5, 0.5]],
     ["an answer too many", [0.5, 0.5, 0.5, 0.5]],
   ])("a model that answers %s is not believed in anything", (_, answers) => {
-    const ranked = rankByAcceptance([far, near, middle], context, Float32Array.from(answers), "accept@1");
+    const ranked = rankByAcceptance([far, near, middle], Float32Array.from(answers), "accept@1");
     expect(idsOf(ranked)).toEqual(["near", "middle", "far"]);
     expect(ranked).toMatchObject({ ranker: "nearest@1", fallback: "invalid" });
     expect(ranked.order.every((entry) => entry.acceptProbability === null)).toBe(true);
   });
 
   test("nobody to rank is an empty order, not a failure", () => {
-    expect(rankByAcceptance([], context, new Float32Array(0), "accept@1")).toEqual({
+    expect(rankByAcceptance([], new Float32Array(0), "accept@1")).toEqual({
       order: [],
       ranker: "accept@1",
       fallback: null,
@@ -80,7 +79,7 @@ describe("ranking by acceptance", () => {
 
 describe("ranking by pickup time", () => {
   test("the nearest comes first, and the score is his time in seconds", () => {
-    const ranked = rankByPickupTime([far, near, middle], context, "deadline");
+    const ranked = rankByPickupTime([far, near, middle], "deadline");
     expect(idsOf(ranked)).toEqual(["near", "middle", "far"]);
     expect(ranked.order[0]!.score).toBeCloseTo(100, 3);
     expect(ranked.fallback).toBe("deadline");
@@ -90,16 +89,16 @@ describe("ranking by pickup time", () => {
     const twins = ["c", "a", "e", "b", "d"].map((id) => candidateAt(id, id < "d" ? 500 : 600));
     void fc.assert(
       fc.property(fc.shuffledSubarray(twins, { minLength: 5 }), (shuffled) => {
-        expect(idsOf(rankByPickupTime(shuffled, context, null))).toEqual(["a", "b", "c", "d", "e"]);
+        expect(idsOf(rankByPickupTime(shuffled, null))).toEqual(["a", "b", "c", "d", "e"]);
         const even = new Float32Array(5).fill(0.5);
-        expect(idsOf(rankByAcceptance(shuffled, context, even, "m"))).toEqual(["a", "b", "c", "d", "e"]);
+        expect(idsOf(rankByAcceptance(shuffled, even, "m"))).toEqual(["a", "b", "c", "d", "e"]);
       }),
     );
   });
 
   test("candidates are not reordered in the caller's hands", () => {
     const given = [far, near];
-    rankByPickupTime(given, context, null);
+    rankByPickupTime(given, null);
     expect(given).toEqual([far, near]);
   });
 });

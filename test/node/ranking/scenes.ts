@@ -34,6 +34,7 @@ export function candidateAt(driverId: string, meters: number, changes: Partial<C
     headingDegrees: 0,
     speedMetersPerSecond: 5,
     pickupMeters: haversineMeters(position, PICKUP),
+    pickupSeconds: haversineMeters(position, PICKUP) / 4,
     fixAgeMs: 1_500,
     idleMs: 300_000,
     rating: 4.8,

@@ -1,11 +1,14 @@
 import { describe, expect, test } from "vitest";
+import { NEW_DRIVER_STATS } from "../../../src/domain/driver.ts";
 import type { RideEvent } from "../../../src/domain/event.ts";
-import type { Offer, Ride, RiderId } from "../../../src/domain/ride.ts";
+import type { LatLng } from "../../../src/domain/place.ts";
+import type { Offer, OfferId, Ride, RiderId } from "../../../src/domain/ride.ts";
 import type { Command, CommandOf, Message, PriorReply, Write } from "../../../src/matching/commands.ts";
 import { LIMITS } from "../../../src/matching/limits.ts";
+import type { TravelTimesMemory } from "../../../src/matching/travel-times.ts";
 import type { ShardOutside, ShardStorage } from "../../../src/shard/ports.ts";
 import { ShardRuntime } from "../../../src/shard/shard-runtime.ts";
-import { at, CELL, DISPATCH, HERE, MARKET, PICKUP, rideIdOf, riderId, START } from "../matching/shard-kit.ts";
+import { at, CELL, DISPATCH, driverId, HERE, MARKET, PICKUP, rideIdOf, riderId, START } from "../matching/shard-kit.ts";
 
 /** Rows in memory and a world that only writes down what it is asked: nothing answers unless a test does. */
 class Room implements ShardStorage, ShardOutside {
@@ -20,13 +23,14 @@ class Room implements ShardStorage, ShardOutside {
   readonly sending: { readonly events: readonly RideEvent[]; readonly done: (sent: boolean) => void }[] = [];
   alarmAt: number | null = null;
   prunedBefore: number | null = null;
+  travelTimes: TravelTimesMemory | null = null;
   refusesCommits = false;
   runtime = this.start();
 
   start(): ShardRuntime {
     const setting = { name: HERE, cell: CELL, market: { ...MARKET, dispatch: DISPATCH } };
     const runtime = new ShardRuntime(
-      { ...setting, topSpeedMetersPerSecond: 70, fixEveryMs: 4_000 },
+      { ...setting, topSpeedMetersPerSecond: 70, fixEveryMs: 4_000, clockSpeed: 1 },
       this,
       this,
       () => this.now,
@@ -37,7 +41,13 @@ class Room implements ShardStorage, ShardOutside {
 
   restore() {
     const events = [...this.events.values()].filter(({ id }) => !this.archived.has(id));
-    return { rides: [...this.rides.values()], offers: [...this.offers.values()], highestSeq: 0, unarchived: events };
+    return {
+      rides: [...this.rides.values()],
+      offers: [...this.offers.values()],
+      highestSeq: 0,
+      unarchived: events,
+      travelTimes: this.travelTimes,
+    };
   }
 
   commit(writes: readonly Write[]): void {
@@ -76,6 +86,11 @@ class Room implements ShardStorage, ShardOutside {
   prune(before: number): boolean {
     this.prunedBefore = before;
     return false;
+  }
+
+  keepTravelTimes(memory: TravelTimesMemory): void {
+    this.log.push("keep travel times");
+    this.travelTimes = memory;
   }
 
   perform(message: Message): void {
@@ -178,6 +193,61 @@ describe("a settled ride", () => {
     const told = room.runtime.history(rideIdOf(0), ops, 1);
     expect(told).toMatchObject({ over: true, events: [{ event: { type: "ride.cancelled" }, view: { version: 2 } }] });
     expect(room.runtime.history(rideIdOf(0), { role: "rider", riderId: riderId("eve") }, 0)).toBeNull();
+  });
+});
+
+describe("what was learned of travel times", () => {
+  const ann = driverId("ann");
+  const offerId = `${rideIdOf(0)}#1` as OfferId;
+  const start = at(2_000, 180);
+
+  function locate({ runtime, now }: Room, epoch: number, position: LatLng): void {
+    const still = { headingDegrees: null, speedMetersPerSecond: 0, accuracyMeters: 5 };
+    runtime.submit({
+      type: "driver.located",
+      driverId: ann,
+      epoch,
+      fixes: [{ seq: now, position, ...still, at: now }],
+    });
+  }
+
+  function attach(room: Room, epoch: number): void {
+    const profile = { vehicleType: "economy", seats: 4, accessible: true, rating: 5, payments: ["card"] } as const;
+    const session = { driverId: ann, epoch, profile, stats: NEW_DRIVER_STATS, available: true };
+    const holding = { kind: "none" } as const;
+    room.runtime.submit({ type: "driver.attached", ...session, endsAt: Number.POSITIVE_INFINITY, holding });
+    locate(room, epoch, start);
+  }
+
+  /** Ann drives 2 km to a pickup in ten minutes, 100 s longer than the market's speed says. */
+  function driveToPickup(room: Room, epoch: number): void {
+    const place = { pickup: PICKUP, dropoff: at(4_000), fareCents: 900, currency: "USD" };
+    const ride = { offerId, rideId: rideIdOf(0), version: 2, state: "assigned", ...place } as const;
+    const heard = { driverId: ann, epoch, cid: "c", offerId };
+    room.runtime.submit({ type: "offer.judged", ...heard, verdict: { outcome: "won", ride } });
+    for (let step = 1; step <= 30; step++) {
+      room.now += 20_000;
+      locate(room, epoch, at(2_000 - (2_000 * step) / 30, 180));
+    }
+    const verdict = { outcome: "done", ride: { ...ride, state: "arrived", version: 3 } } as const;
+    room.runtime.submit({ type: "trip.judged", ...heard, step: "arrive", verdict });
+  }
+
+  test("[Q3] is kept at an alarm, once and at most every ten minutes, and recalled at the next start", () => {
+    const room = new Room();
+    const kept = () => room.log.filter((line) => line === "keep travel times").length;
+    attach(room, 1);
+    driveToPickup(room, 1);
+    expect(kept()).toBe(0);
+    room.runtime.tick();
+    room.now += 700_000;
+    room.runtime.tick();
+    expect(kept()).toBe(1);
+    room.runtime = room.start();
+    attach(room, 2);
+    const request = { vehicleType: "economy", payment: "card", minimumRating: 0, seats: 1, accessible: false } as const;
+    const query = { pickup: PICKUP, request, radiusMeters: 3_000, limit: 1, exclude: [] };
+    expect(room.runtime.nearby(query)[0]?.pickupSeconds).toBeGreaterThan(505);
   });
 });
 
