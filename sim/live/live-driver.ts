@@ -66,6 +66,8 @@ class Driver implements LiveDriver {
   #tickedAt = performance.now();
   #online = false;
   #stepping = false;
+  /** Until then he does not repeat a step that was refused. */
+  #pausedUntil = 0;
   #parked = false;
 
   constructor(setting: DriverSetting) {
@@ -225,6 +227,8 @@ class Driver implements LiveDriver {
   async #step(ride: DriverRide, step: TripStep): Promise<void> {
     const { offerId, rideId } = ride;
     if (this.#stepping || this.#doing.kind !== "ride" || this.#doing.ride.offerId !== offerId) return;
+    // A second alarm for the same rider finds him in the car.
+    if (step === "start" && this.#doing.ride.state !== "arrived") return;
     this.#stepping = true;
     this.#note({ op: "step", type: "invoke", step, offerId, rideId });
     try {
@@ -237,8 +241,9 @@ class Driver implements LiveDriver {
       }
       this.#note({ op: "step", type: "fail", step, offerId, rideId, reason: verdict.state ?? verdict.reason });
       // Why it was refused is on its way to him, or was lost with a connection: then a welcome repeats it.
+      this.#pausedUntil = performance.now() + STEP_RETRY_MS;
       this.#after(STEP_RETRY_MS * this.#setting.clock.speed, () => {
-        if (this.#doing.kind === "ride" && this.#car.target === null) this.#setOff(this.#doing.ride);
+        if (this.#doing.kind === "ride" && this.#doing.ride.state === "arrived") this.#setOff(this.#doing.ride);
       });
     } catch {
       this.#stepping = false;
@@ -247,7 +252,11 @@ class Driver implements LiveDriver {
   }
 
   #onTheWay({ ride, returnAtMeters }: Extract<Doing, { kind: "ride" }>, reached: boolean): void {
-    if (reached) return void this.#step(ride, ride.state === "assigned" ? "arrive" : "complete");
+    // He may have got there while another word of his was still unanswered, and then says it at the next tick.
+    const there = reached || (this.#car.target === null && ride.state !== "arrived");
+    if (there && performance.now() >= this.#pausedUntil) {
+      return void this.#step(ride, ride.state === "assigned" ? "arrive" : "complete");
+    }
     if (ride.state !== "assigned" || returnAtMeters === null) return;
     if (haversineMeters(this.#car.position, ride.pickup) <= returnAtMeters) void this.#step(ride, "cancel");
   }
