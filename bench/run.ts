@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- index|decision|eta|system …] [--quick] [--write]`: runs all benchmarks, or those named, one after
+ * `npm run bench [-- index|decision|eta|batch|system …] [--quick] [--write]`: runs all benchmarks, or those named, one after
  * another. `--write` puts their figures into docs/BENCHMARKS.md. Other options go to the benchmarks that know them.
  */
 import { spawnSync } from "node:child_process";
@@ -15,6 +15,7 @@ const BENCHMARKS = {
   index: [],
   decision: [],
   eta: [],
+  batch: [],
   system: ["drivers", "rides-per-second", "rounds", "minutes", "state"],
 } as const;
 type Name = keyof typeof BENCHMARKS;

@@ -1,0 +1,98 @@
+/**
+ * One window of batched dispatch: the sparse solver beside the simplest thing that could do it, a textbook Jonker and
+ * Volgenant over a full matrix. `node bench/batch.bench.ts [--quick] [--json FILE]`.
+ *
+ * Rides and drivers stand at real pickups where the data is present (KERB_DATA), else at generated clusters; costs are
+ * straight-line pickup seconds. "All" pairs every ride with every driver, "nearest 24" as a search would.
+ */
+import { createRandom } from "../sim/random.ts";
+import type { AssignmentProblem } from "../src/matching/assignment-exchange.ts";
+import { AssignmentSolver } from "../src/matching/assignment-solver.ts";
+import { haversineMeters } from "../src/spatial/distance.ts";
+import { loadPickups, type Place, SEED } from "./city-workload.ts";
+import { assignDensely } from "./dense-assignment.ts";
+import { formatNumber, formatRatio, formatSpread, quantile, spreadOf, timeMs } from "./measure.ts";
+import { createReporter, readOptions } from "./report.ts";
+
+const METERS_PER_SECOND = 5;
+const LONGEST_SECONDS = 600;
+const SIZES = [
+  [50, 200],
+  [200, 500],
+] as const;
+
+const { json, quick } = readOptions({});
+const REPETITIONS = quick ? 2 : 7;
+const WINDOWS = quick ? 5 : 40;
+
+/** `most`: pairs per ride, nearest first. A ride left for now costs the longest pickup. */
+function windowOf(rides: readonly Place[], drivers: readonly Place[], most: number): AssignmentProblem {
+  const rowStart = new Int32Array(rides.length + 1);
+  const column: number[] = [];
+  const cost: number[] = [];
+  for (const [row, ride] of rides.entries()) {
+    const seconds = drivers.map((driver) => haversineMeters(ride, driver) / METERS_PER_SECOND);
+    const nearest = [...seconds.keys()].sort((a, b) => seconds[a]! - seconds[b]!).slice(0, most);
+    column.push(...nearest);
+    cost.push(...nearest.map((driver) => seconds[driver]!));
+    rowStart[row + 1] = column.length;
+  }
+  return {
+    rows: rides.length,
+    columns: drivers.length,
+    rowStart,
+    column: Int32Array.from(column),
+    cost: Float64Array.from(cost),
+    unassignedCost: new Float64Array(rides.length).fill(LONGEST_SECONDS),
+  };
+}
+
+function main(): void {
+  const reporter = createReporter("batch", SEED, json);
+  const { source, places } = loadPickups();
+  reporter.note(`Rides and drivers at ${source}.`);
+  reporter.note(
+    `${REPETITIONS} repetitions of ${WINDOWS} windows after one that is not counted, both solvers in turns and agreeing ` +
+      "on every cost; median (least-most) of the repetitions.",
+  );
+  const solver = new AssignmentSolver();
+  const rows = SIZES.flatMap(([rideCount, driverCount]) =>
+    [driverCount, 24].map((most) => {
+      const random = createRandom(SEED).fork(`${rideCount}x${driverCount}`);
+      const draw = (count: number): Place[] => Array.from({ length: count }, () => random.pick(places));
+      const windows = Array.from({ length: WINDOWS }, () => windowOf(draw(rideCount), draw(driverCount), most));
+      const taken = { sparse: { p50: [] as number[], p99: [] as number[] }, dense: [] as number[] };
+      for (let repetition = -1; repetition < REPETITIONS; repetition++) {
+        const [sparse, dense] = [new Float64Array(WINDOWS), new Float64Array(WINDOWS)];
+        for (const [index, window] of windows.entries()) {
+          let [ours, theirs] = [0, 0];
+          sparse[index] = timeMs(() => (ours = solver.solve(window).cost));
+          dense[index] = timeMs(() => (theirs = assignDensely(window)));
+          // A fast wrong answer is worth nothing.
+          if (Math.abs(ours - theirs) > 1e-6 * theirs) throw new Error(`${ours} and ${theirs} for the same window`);
+        }
+        if (repetition < 0) continue;
+        taken.sparse.p50.push(quantile(sparse.sort(), 0.5));
+        taken.sparse.p99.push(quantile(sparse, 0.99));
+        taken.dense.push(quantile(dense.sort(), 0.5));
+      }
+      const [p50, dense] = [spreadOf(taken.sparse.p50), spreadOf(taken.dense)];
+      return [
+        `${rideCount} x ${driverCount}`,
+        most === driverCount ? "all" : `nearest ${most}`,
+        formatSpread(p50),
+        formatNumber(spreadOf(taken.sparse.p99).median),
+        formatSpread(dense),
+        formatRatio(dense.median, p50.median),
+      ];
+    }),
+  );
+  reporter.table(
+    "one window solved, milliseconds",
+    ["rides x drivers", "pairs", "kerb p50", "kerb p99", "dense p50", "dense / kerb"],
+    rows,
+  );
+  reporter.end();
+}
+
+main();
