@@ -59,6 +59,22 @@ export const LIMITS = {
   /** How far beyond its cell's border an idle driver is before he is asked to move to the next shard. */
   rehomeMeters: 150,
   rehomeEveryMs: 15 * SECOND_MS,
+  /**
+   * Re-planning of drivers on their way: how often a ride may see its driver exchanged and a driver lose a ride before
+   * his next trip; whoever is nearer than `nearlyThereSeconds` is left alone; `exchangeSeconds` is what a driver loses
+   * who reads a new address and turns round.
+   */
+  exchangesPerRide: 1,
+  exchangesPerDriver: 1,
+  nearlyThereSeconds: 30,
+  exchangeSeconds: 10,
+  /** The longest that a new ride is kept to be solved together with others, where drivers are few. */
+  windowSeconds: 5,
+  /** Where drivers came free is remembered this long, for so many drivers. */
+  turnoverMs: 15 * MINUTE_MS,
+  turnoverRoom: 512,
+  /** Steps of the exact search for one window; what is left then is solved by exchanges of two. */
+  batchSteps: 2_000_000,
   /** Settled rides, their offers, events and replies stay in the shard's storage this long. */
   retentionMs: 24 * HOUR_MS,
 } as const;

@@ -1,0 +1,163 @@
+/**
+ * Kerb's batched dispatch as a policy of the judge: `src/matching/batch.ts` itself, fed with what the judge shows of its
+ * city. Only what a shard would bring is written here: candidates, what is remembered of rides and drivers, and where
+ * drivers came free.
+ */
+import type { LatLng } from "../../src/domain/place.ts";
+import type { EpochMs } from "../../src/domain/time.ts";
+import { type BatchChoice, type BatchLimits, BatchPlanner, unservedCostSeconds } from "../../src/matching/batch.ts";
+import { LIMITS } from "../../src/matching/limits.ts";
+import { Turnover } from "../../src/matching/turnover.ts";
+
+interface Point {
+  readonly lat: number;
+  readonly lon: number;
+}
+
+interface Request extends Point {
+  readonly id: number;
+  readonly t: number;
+}
+
+interface Driver extends Point {
+  readonly id: number;
+}
+
+interface Moment {
+  readonly now: number;
+  readonly requests: readonly Request[];
+  readonly idle: readonly (Driver & { readonly since: number })[];
+  readonly enroute?: readonly (Driver & { readonly requestId: number })[];
+}
+
+export interface Information {
+  readonly speed: number;
+  readonly maxEta: number;
+  readonly patience: number;
+}
+
+type Pair = [requestId: number, driverId: number];
+
+/** Nearest drivers of each kind that a ride is tried with. */
+const CANDIDATES = 12;
+const TURNOVER_FRESH_SECONDS = 15;
+const METERS_PER_DEGREE = 111_194.93;
+
+export default class KerbPolicy {
+  /** The judge calls `reassign` instead of `assign` whenever this many seconds divide the time. */
+  readonly reassignEvery = 1;
+  readonly #info: Information;
+  readonly #planner: BatchPlanner;
+  readonly #rideExchanges = new Map<number, number>();
+  readonly #driverExchanges = new Map<number, number>();
+  readonly #turnoverOf = new Map<number, { readonly at: number; readonly seconds: number }>();
+  #turnover: Turnover | null = null;
+
+  constructor(info: Information, limits: BatchLimits = LIMITS) {
+    this.#info = info;
+    this.#planner = new BatchPlanner(limits);
+  }
+
+  assign(moment: Moment): Pair[] {
+    return this.#plan(moment).map(({ ride, driver }) => [ride, driver]);
+  }
+
+  /** The judge wants the whole plan, what stays as it is included. */
+  reassign(moment: Moment): Pair[] {
+    const choices = this.#plan(moment);
+    const chosen = new Set(choices.map(({ ride }) => ride));
+    const kept = moment.enroute!.filter(({ requestId }) => !chosen.has(requestId));
+    return [
+      ...choices.map(({ ride, driver }): Pair => [ride, driver]),
+      ...kept.map(({ requestId, id }): Pair => [requestId, id]),
+    ];
+  }
+
+  /** The plan's choices with the judge's own ids. */
+  #plan({ now, requests, idle, enroute = [] }: Moment): BatchChoice[] {
+    this.#learn(now, idle);
+    if (requests.length === 0) return [];
+    const drivers: readonly Driver[] = [...idle, ...enroute];
+    const driverOf = new Map(enroute.map(({ requestId }, at) => [requestId, idle.length + at]));
+    const rides = requests.map((request) => {
+      const driver = driverOf.get(request.id) ?? null;
+      const within = driver === null ? this.#info.maxEta : this.#seconds(request, drivers[driver]!);
+      return {
+        driver,
+        waitedSeconds: now - request.t,
+        exchanges: this.#rideExchanges.get(request.id) ?? 0,
+        turnoverSeconds: this.#turnoverSeconds(request, now),
+        candidates: [
+          ...this.#nearest(request, drivers, 0, idle.length, within),
+          ...this.#nearest(request, drivers, idle.length, drivers.length, this.#info.maxEta),
+        ],
+      };
+    });
+    const { choices } = this.#planner.plan({
+      rides,
+      drivers: drivers.map(({ id }) => ({ exchanges: this.#driverExchanges.get(id) ?? 0 })),
+      unservedSeconds: unservedCostSeconds(this.#info.maxEta, this.#info.patience),
+      estimate: (ride, driver) => ({ pickupSeconds: this.#seconds(requests[ride]!, drivers[driver]!) }),
+    });
+    for (const { ride, instead } of choices) {
+      if (instead === null) continue;
+      countOne(this.#rideExchanges, requests[ride]!.id);
+      countOne(this.#driverExchanges, drivers[instead]!.id);
+    }
+    return choices.map(({ ride, driver, instead }) => ({
+      ride: requests[ride]!.id,
+      driver: drivers[driver]!.id,
+      instead: instead === null ? null : drivers[instead]!.id,
+    }));
+  }
+
+  /** Whoever came free in this second has ended a trip: a driver whose ride was taken away is idle since before. */
+  #learn(now: number, idle: Moment["idle"]): void {
+    if (this.#turnover === null) {
+      this.#turnover = new Turnover(timeOf(now), LIMITS.turnoverMs, LIMITS.turnoverRoom);
+      return;
+    }
+    for (const { id, since, lat, lon } of idle) {
+      if (since !== now) continue;
+      this.#turnover.note({ lat, lng: lon }, timeOf(now));
+      this.#driverExchanges.delete(id);
+    }
+  }
+
+  #turnoverSeconds(request: Request, now: number): number {
+    const known = this.#turnoverOf.get(request.id);
+    if (known !== undefined && now - known.at < TURNOVER_FRESH_SECONDS) return known.seconds;
+    const seconds = this.#turnover!.secondsTo(timeOf(now), ({ lat, lng }: LatLng) =>
+      this.#seconds(request, { lat, lon: lng }),
+    );
+    this.#turnoverOf.set(request.id, { at: now, seconds });
+    return seconds;
+  }
+
+  #nearest(request: Request, drivers: readonly Driver[], from: number, to: number, within: number): number[] {
+    const found: { readonly at: number; readonly seconds: number }[] = [];
+    const reachDegrees = (within * this.#info.speed) / METERS_PER_DEGREE;
+    for (let at = from; at < to; at++) {
+      if (Math.abs(drivers[at]!.lat - request.lat) > reachDegrees) continue;
+      const seconds = this.#seconds(request, drivers[at]!);
+      if (seconds <= within) found.push({ at, seconds });
+    }
+    found.sort((a, b) => a.seconds - b.seconds || a.at - b.at);
+    return found.slice(0, CANDIDATES).map(({ at }) => at);
+  }
+
+  /** By the judge's own ruler, so that what is just in reach here is so there: a plane through the city's middle. */
+  #seconds(a: Point, b: Point): number {
+    const middle = a.lat < 39 ? 37.75 : 40.74;
+    const metersPerDegreeEast = METERS_PER_DEGREE * Math.cos((middle * Math.PI) / 180);
+    return Math.hypot((a.lat - b.lat) * METERS_PER_DEGREE, (a.lon - b.lon) * metersPerDegreeEast) / this.#info.speed;
+  }
+}
+
+function countOne(counts: Map<number, number>, id: number): void {
+  counts.set(id, (counts.get(id) ?? 0) + 1);
+}
+
+function timeOf(seconds: number): EpochMs {
+  return (seconds * 1_000) as EpochMs;
+}

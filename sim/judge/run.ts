@@ -1,0 +1,73 @@
+/**
+ * `npm run judge [-- --city nyc|sf] [--loads 0.5,0.8] [--seeds 1,2] [--days D,D] [--from H --to H] [--overlay N] [--unlimited]`
+ * replays real requests under Kerb's batched dispatch and under nearest-first, by a judge that is no part of Kerb
+ * (KERB_JUDGE, else beside the checkout) on data that is not either (KERB_DATA). Without `--city`, both cities.
+ */
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readArgs, UsageError } from "../arguments.ts";
+import { type JudgedRow, tableOf } from "./report.ts";
+
+const CITIES = ["nyc", "sf"];
+/** What is handed to the judge as it is. */
+const PASSED = ["loads", "seeds", "days", "from", "to", "overlay"] as const;
+
+const beside = (path: string): string => fileURLToPath(new URL(`../../../shared/${path}`, import.meta.url));
+const judge = resolve(process.env.KERB_JUDGE ?? beside("judge/judge.mjs"));
+const data = resolve(process.env.KERB_DATA ?? beside("data"));
+
+function main(): void {
+  const text = { type: "string" } as const;
+  const options = readArgs(process.argv.slice(2), {
+    city: text,
+    loads: { ...text, default: "0.3,0.5,0.65,0.8" },
+    seeds: { ...text, default: "1,2" },
+    days: text,
+    from: text,
+    to: text,
+    overlay: text,
+    unlimited: { type: "boolean", default: false },
+  });
+  const cities = options.city === undefined ? CITIES : CITIES.filter((city) => city === options.city);
+  if (cities.length === 0) throw new UsageError(`--city: expected ${CITIES.join(" or ")}, got "${options.city}"`);
+  const missing = [judge, data].find((path) => !existsSync(path));
+  if (missing !== undefined) {
+    console.log(`skipped: ${missing} not found`);
+    return;
+  }
+  const passed = PASSED.flatMap((name) => (options[name] === undefined ? [] : [`--${name}`, options[name]]));
+  const policy = fileURLToPath(new URL(options.unlimited ? "unlimited.ts" : "policy.ts", import.meta.url));
+  for (const city of cities) {
+    console.log(`\n${city}, exchanges ${options.unlimited ? "unlimited" : "as limited"}`);
+    for (const line of tableOf(judged(["--city", city, ...passed, "--policy", policy]))) console.log(line);
+  }
+}
+
+/** The judge runs as a copy in a folder of its own, so that nothing beside it can be taken for its data. */
+function judged(args: readonly string[]): JudgedRow[] {
+  const folder = mkdtempSync(join(tmpdir(), "kerb-judge-"));
+  try {
+    const copy = join(folder, "judge.mjs");
+    const json = join(folder, "rows.json");
+    copyFileSync(judge, copy);
+    const fixed = ["--split", "dev", "--dir", data, "--policies", "fcfs,greedy", "--json", json];
+    const { status, signal } = spawnSync(process.execPath, [copy, ...fixed, ...args], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    if (status !== 0) throw new Error(`the judge ended with ${signal ?? status}`);
+    return JSON.parse(readFileSync(json, "utf8")) as JudgedRow[];
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+try {
+  main();
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(error.message);
+  process.exitCode = 2;
+}

@@ -1,0 +1,102 @@
+import { describe, expect, test } from "vitest";
+import { createRandom } from "../../../sim/random.ts";
+import { secondsWithExchange, Turnover, turnoverSeconds } from "../../../src/matching/turnover.ts";
+
+const HERE = { lat: 40.7, lng: -74 };
+
+describe("what a rider may expect of drivers who are not free yet", () => {
+  test("where nobody came free, nothing", () => {
+    expect(turnoverSeconds(new Float64Array(0), 600)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test("is where one more second of waiting saves just one", () => {
+    const random = createRandom(1);
+    for (let round = 0; round < 500; round++) {
+      const observedSeconds = 1 + random.next() * 900;
+      const away = Float64Array.from({ length: 1 + random.int(40) }, () => random.next() * 900).sort();
+      const expected = turnoverSeconds(away, observedSeconds);
+      const saved = away.reduce((sum, seconds) => sum + Math.max(0, expected - seconds), 0);
+      expect(saved / observedSeconds).toBeCloseTo(1, 9);
+    }
+  });
+
+  test("is what waiting turns out to cost when drivers do come free like that", () => {
+    const random = createRandom(2);
+    const away = (): number => 600 * Math.sqrt(random.next());
+    const perSecond = 0.05;
+    const seen = Float64Array.from({ length: 40_000 }, away).sort();
+    const expected = turnoverSeconds(seen, seen.length / perSecond);
+    let total = 0;
+    for (let rider = 0; rider < 20_000; rider++) {
+      let waited = random.exponential(1 / perSecond);
+      let pickup = away();
+      while (pickup >= expected) {
+        waited += random.exponential(1 / perSecond);
+        pickup = away();
+      }
+      total += waited + pickup;
+    }
+    expect(total / 20_000 / expected).toBeCloseTo(1, 1);
+  });
+});
+
+describe("the memory of where drivers came free", () => {
+  const near = (seconds: number) => ({ lat: seconds, lng: 0 });
+  const secondsTo = (turnover: Turnover, now: number) => turnover.secondsTo(now, ({ lat }) => lat);
+
+  test("counts only from when it began to look", () => {
+    const turnover = new Turnover(100_000, 900_000, 8);
+    turnover.note(near(20), 105_000);
+    expect(secondsTo(turnover, 110_000)).toBe(turnoverSeconds(Float64Array.of(20), 10));
+  });
+
+  test("forgets what is too old", () => {
+    const turnover = new Turnover(0, 60_000, 8);
+    turnover.note(near(5), 10_000);
+    turnover.note(near(30), 80_000);
+    expect(secondsTo(turnover, 100_000)).toBe(turnoverSeconds(Float64Array.of(30), 60));
+    expect(secondsTo(turnover, 200_000)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test("when full looks back no farther than it can remember", () => {
+    const turnover = new Turnover(0, 900_000, 3);
+    for (let second = 1; second <= 10; second++) turnover.note(near(second), second * 1_000);
+    expect(secondsTo(turnover, 12_000)).toBe(turnoverSeconds(Float64Array.of(8, 9, 10), 4));
+  });
+
+  test("asks of each place in the ruler it is given", () => {
+    const turnover = new Turnover(0, 900_000, 3);
+    turnover.note(HERE, 1_000);
+    const asked: unknown[] = [];
+    turnover.secondsTo(2_000, (from) => asked.push(from));
+    expect(asked).toEqual([HERE]);
+  });
+});
+
+describe("what a pickup may be expected to take while the driver may still be exchanged", () => {
+  test("is the pickup itself when he is near or nobody else will come", () => {
+    expect(secondsWithExchange(10, 300)).toBeCloseTo(10, 2);
+    expect(secondsWithExchange(500, Number.POSITIVE_INFINITY)).toBe(500);
+    expect(secondsWithExchange(0, 300)).toBe(0);
+  });
+
+  test("never more than the pickup, nor than what others promise, and more the farther he is", () => {
+    let before = -1;
+    for (let pickup = 0; pickup <= 2_000; pickup += 10) {
+      const expected = secondsWithExchange(pickup, 300);
+      expect(expected).toBeLessThanOrEqual(Math.min(pickup, 300));
+      expect(expected).toBeGreaterThan(before);
+      before = expected;
+    }
+  });
+
+  test("is within 5 % of the equation that it stands for", () => {
+    const turnover = 250;
+    let exact = 0;
+    const step = 0.05;
+    for (let pickup = step; pickup <= 1_500; pickup += step) {
+      exact += step * (1 - (exact / turnover) ** 3);
+      if (pickup > 1) expect(Math.abs(secondsWithExchange(pickup, turnover) / exact - 1)).toBeLessThan(0.05);
+    }
+  });
+});
