@@ -2,6 +2,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { ulid } from "ulidx";
+import { expect, vi } from "vitest";
 import type { DriverId } from "../../src/domain/driver.ts";
 import type { RideEvent } from "../../src/domain/event.ts";
 import type { LatLng } from "../../src/domain/place.ts";
@@ -12,10 +13,13 @@ import { newRideId } from "../../src/routing/shard-map.ts";
 import type { CrashPoint } from "./crash-steps.ts";
 import { type Crash, follow, stubOf } from "./crash-taps.ts";
 import { PersistentDriver } from "./persistent-driver.ts";
-import { acrossBorder, shardNameAt, shardOf } from "./shard-tools.ts";
+import { acrossBorder, debtsOf, shardNameAt, shardOf } from "./shard-tools.ts";
 
 /** Longer than a shard that has just restarted needs to find and ask two drivers. */
 const ASKED_WITHIN_MS = 8_000;
+const STRUCK_WITHIN = { timeout: 10_000, interval: 2 };
+/** An alarm that failed is rung again by the platform after two seconds, then four. */
+const ASKED_FREE = { timeout: 15_000, interval: 100 };
 
 export class CrashRide {
   readonly crash: Crash;
@@ -34,24 +38,41 @@ export class CrashRide {
     this.#pickup = here;
     this.#rider = `rita-${index}` as RiderId;
     this.#rideId = newRideId(here, Number(env.SHARD_BITS), ulid());
-    this.ada = new PersistentDriver(ada, beyond);
+    const adasPlace = point.life === "driven in one cell" ? here : beyond;
+    this.ada = new PersistentDriver(ada, adasPlace);
     this.bob = new PersistentDriver(bob, here);
     const names = {
       "ride's shard": shardNameAt(here),
-      "socket's shard": shardNameAt(beyond),
+      "socket's shard": shardNameAt(adasPlace),
       lock: `drv:${ada}`,
       "loser's lock": `drv:${bob}`,
     };
-    this.crash = { point, names, armed: false, reached: false, victim: null };
+    this.crash = {
+      point,
+      names,
+      armed: false,
+      reached: false,
+      victim: null,
+      unwatched: [],
+      gone: false,
+      failure: null,
+      ringing: false,
+      losesReleases: false,
+    };
     follow(this.crash, ...Object.values(names), ada, bob, this.#rideId);
   }
 
-  /** From the request to the accepts, and on to the end. */
+  /** From the first hello to the accepts, and on to the end. */
   async live(): Promise<void> {
     const { life } = this.crash.point;
-    await this.ada.start();
     this.crash.armed = true;
+    await this.ada.start();
     await this.#request();
+    if (life === "cancelled in the search") {
+      // As soon as the victim is back, before it can have searched again.
+      await this.#struck();
+      return this.#cancel();
+    }
     // Bob comes when Ada has been asked: on a slow machine her shard may answer only a later search.
     const offers = [await this.ada.offered(this.#rideId, ASKED_WITHIN_MS)];
     await this.bob.start();
@@ -63,7 +84,32 @@ export class CrashRide {
     if (life === "cancelled while asked") return;
     if (life === "cancelled on the way") return this.#cancel();
     if (life === "given back") await this.#giveBack();
+    if (life === "asked about by the lock") await this.#letLockAsk();
+    if (life === "over, its releases lost") this.crash.losesReleases = true;
     await this.#drive();
+    if (!this.crash.losesReleases) return;
+    await this.#letLockAsk();
+    // Its shard has not reached the lock yet: the lock has freed itself by asking.
+    await vi.waitFor(async () => expect(await this.#holderOf("lock")).toBeUndefined(), ASKED_FREE);
+    this.crash.losesReleases = false;
+  }
+
+  /** Half a minute passes for Ada's lock: it wakes up with its question due, and its alarm rings. */
+  async #letLockAsk(): Promise<void> {
+    const lock = this.crash.names.lock;
+    await runInDurableObject(stubOf(lock), (_, { storage }) => {
+      const state = storage.kv.get<LockState>("lock")!;
+      storage.kv.put("lock", { ...state, ask: state.ask && { ...state.ask, at: Date.now() } });
+      return storage.sync();
+    });
+    await runInDurableObject(stubOf(lock), (_, state) => state.abort("sleeps")).catch(() => {});
+    await runInDurableObject(stubOf(lock), (_, { storage }) => storage.setAlarm(Date.now()));
+    await this.#struck();
+  }
+
+  /** The crash point has come and its victim has gone; or it does not come, and the test will say so. */
+  async #struck(): Promise<void> {
+    await vi.waitFor(() => expect(this.crash.gone).toBe(true), STRUCK_WITHIN).catch(() => {});
   }
 
   async #request(): Promise<void> {
@@ -119,19 +165,16 @@ export class CrashRide {
 
   /** What is still open: zeros when the ride is at rest. */
   async owed() {
-    const rows = await this.#rows<{ open: number; live: number; owed: number; unconfirmed: number }>(
-      `SELECT (SELECT count(*) FROM rides WHERE ended_at IS NULL) AS open,
-         (SELECT count(*) FROM offers WHERE state IN ('intent', 'offered', 'won')) AS live,
-         (SELECT count(*) FROM offers WHERE released = 0 AND state IN ('dead', 'ended')) AS owed,
-         (SELECT count(*) FROM events WHERE archived = 0) AS unconfirmed`,
+    const debts = await runInDurableObject(shardOf(this.#pickup), (_, { storage }) => debtsOf(storage));
+    const held = await Promise.all([this.#holderOf("lock"), this.#holderOf("loser's lock")]);
+    return { ...debts, held: held.filter((offerId) => offerId !== undefined) };
+  }
+
+  #holderOf(lock: "lock" | "loser's lock"): Promise<OfferId | undefined> {
+    return runInDurableObject(
+      stubOf(this.crash.names[lock]),
+      (_, { storage }) => storage.kv.get<LockState>("lock")?.holder?.offerId,
     );
-    const { lock, "loser's lock": losers } = this.crash.names;
-    const held = await Promise.all(
-      [lock, losers].map((name) =>
-        runInDurableObject(stubOf(name), (_, { storage }) => storage.kv.get<LockState>("lock")?.holder?.offerId),
-      ),
-    );
-    return { ...rows[0]!, held: held.filter((offerId) => offerId !== undefined) };
   }
 
   /** Everything that can be known about the ride afterwards, from its rows, from D1 and from what its drivers heard. */
@@ -151,7 +194,7 @@ export class CrashRide {
       keptEvents: history.results.map(({ body }) => JSON.parse(body)),
       verdicts: [...this.ada.verdicts, ...this.bob.verdicts].sort(),
       verdictsAgain: (await this.#askAgain()).sort(),
-      victim: await runInDurableObject(stubOf(this.crash.names["ride's shard"]), (instance) => instance),
+      victim: await runInDurableObject(stubOf(this.crash.names[this.crash.point.victim]), (instance) => instance),
     };
   }
 

@@ -9,11 +9,10 @@ import { ObjectOutside } from "../../durable-objects/ports/shard-outside.ts";
 import type { RideEvent } from "../../src/domain/event.ts";
 import type { DriverNotice } from "../../src/domain/notice.ts";
 import type { Message } from "../../src/matching/commands.ts";
+import type { LockState } from "../../src/matching/driver-lock.ts";
 import worker, { DispatchShard, DriverLock } from "../../src/worker.ts";
-import type { CrashPoint } from "./crash-steps.ts";
-
-/** Who takes part in a ride that has a crash point. */
-export type Part = "ride's shard" | "socket's shard" | "lock" | "loser's lock";
+import type { CrashPoint, Part } from "./crash-steps.ts";
+import { debtsOf } from "./shard-tools.ts";
 
 /** One crash point on its way: whose objects it is about, and what became of it. */
 export interface Crash {
@@ -24,11 +23,25 @@ export interface Crash {
   reached: boolean;
   /** The incarnation that went. */
   victim: object | null;
+  /** What the victim owed with no alarm that would have brought it back, or did not set one for when it came back. */
+  readonly unwatched: string[];
+  gone: boolean;
+  /** Why the victim could not be ended. */
+  failure: unknown;
+  /** The lock's alarm is ringing: none stands, and should the lock die the platform rings it again. */
+  ringing: boolean;
+  /** No release reaches a lock. */
+  losesReleases: boolean;
 }
 
 const crashes = new Map<string, Crash>();
 /** What has gone says nothing more, though its event may run on for a moment. */
 const silenced = new WeakSet<object>();
+/** The longest that anything but a driven ride may wait: a search's deadline. */
+const SOON_MS = 125_000;
+const LOOK_MS = 2;
+const RINGING_LOOK_MS = 50;
+const RINGING_LOOKS = 40;
 
 /** From now on these names (objects, drivers, rides) belong to this crash. */
 export function follow(crash: Crash, ...names: readonly string[]): void {
@@ -54,45 +67,73 @@ function strikes(crash: Crash | undefined, moment: string): crash is Crash {
   return true;
 }
 
-interface Order {
-  readonly crash: Crash;
-  readonly done: () => void;
-}
-const orders: Order[] = [];
-let wake = () => {};
+const orders: Crash[] = [];
 
 /**
- * Carries out what the objects' calls below order. It runs in the context of the test: an object that is ended out of its
- * own event takes all of workerd with it (kj: "Promise callback destroyed itself").
+ * Carries out what the objects' calls below order. Both sides look for each other's word by their own timers: whoever
+ * awaits a promise that an object resolves goes on inside that object's event, and to end an object out of its own event
+ * either leaves one waiting for ever or takes all of workerd along (kj: "Promise callback destroyed itself").
  */
 async function serveOrders(): Promise<never> {
   for (;;) {
-    for (const { crash, done } of orders.splice(0)) {
-      void end(crash).then(done, done);
-    }
-    await new Promise<void>((resolve) => {
-      wake = resolve;
-    });
+    for (const crash of orders.splice(0)) void carryOut(crash);
+    await pause(LOOK_MS);
   }
 }
 
-/** Resolves when the ride's shard has gone. */
-function order(crash: Crash): Promise<void> {
-  return new Promise((done) => {
-    orders.push({ crash, done });
-    wake();
-  });
+async function carryOut(crash: Crash): Promise<void> {
+  try {
+    await end(crash);
+  } catch (error) {
+    crash.failure = error;
+  }
+  crash.gone = true;
 }
 
-/** Its rows are what was committed, its memory is gone, and all its sockets are closed. */
+/** Resolves when the victim has gone. */
+async function order(crash: Crash): Promise<void> {
+  orders.push(crash);
+  while (!crash.gone) await pause(LOOK_MS);
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/**
+ * Its rows are what was committed, its memory is gone, and all its sockets are closed. A shard loses its alarm too, as if
+ * the platform had given it up: what it owes must have had one, and must have one again as soon as anything wakes it.
+ */
 async function end(crash: Crash): Promise<void> {
-  const stub = stubOf(crash.names["ride's shard"]);
-  await runInDurableObject(stub, (instance, { storage }) => {
-    crash.victim = instance;
-    return storage.sync();
+  const name = crash.names[crash.point.victim];
+  const withoutAlarm = name.startsWith("drv:") ? heldWithoutAlarm : debtsWithoutAlarm;
+  crash.victim = await runInDurableObject(stubOf(name), async (instance, { storage }) => {
+    await storage.sync();
+    // While the platform rings an alarm it says that none stands; then the object is about to set the next.
+    let debts = crash.ringing ? [] : await withoutAlarm(storage);
+    for (let looks = 0; debts.length > 0 && looks < RINGING_LOOKS; looks++) {
+      await pause(RINGING_LOOK_MS);
+      debts = await withoutAlarm(storage);
+    }
+    crash.unwatched.push(...debts.map((debt) => `as it died: ${debt}`));
+    if (withoutAlarm === debtsWithoutAlarm) await storage.deleteAlarm();
+    return instance;
   });
-  // A callback that has waited for anything before it aborts leaves its caller waiting for ever.
-  await runInDurableObject(stub, (_, state) => state.abort("crash point")).catch(() => {});
+  await runInDurableObject(stubOf(name), (_, state) => state.abort("crash point")).catch(() => {});
+  const debts = await runInDurableObject(stubOf(name), (_, { storage }) => withoutAlarm(storage));
+  crash.unwatched.push(...debts.map((debt) => `as it came back: ${debt}`));
+}
+
+async function debtsWithoutAlarm(storage: DurableObjectStorage): Promise<string[]> {
+  const debts = debtsOf(storage);
+  const at = await storage.getAlarm();
+  const late = at === null ? Number.POSITIVE_INFINITY : at - Date.now();
+  return Object.entries(debts)
+    .filter(([debt, count]) => count > 0 && late > (debt === "engaged" ? Number.MAX_VALUE : SOON_MS))
+    .map(([debt, count]) => `${count} ${debt}, alarm in ${late} ms`);
+}
+
+async function heldWithoutAlarm(storage: DurableObjectStorage): Promise<string[]> {
+  const holder = storage.kv.get<LockState>("lock")?.holder;
+  return holder && (await storage.getAlarm()) === null ? [`${holder.offerId} held, no alarm`] : [];
 }
 
 /** The moment of a call: the victim goes, and a call within a victim that was aborted never ends. */
@@ -102,7 +143,7 @@ async function pass(name: string, did: string): Promise<void> {
   const role = roleOf(crash, name);
   if (!strikes(crash, `${role} ${did}`)) return;
   await order(crash);
-  if (role === "ride's shard") await new Promise(() => {});
+  if (role === crash.point.victim) await new Promise(() => {});
 }
 
 type Call = (this: { readonly ctx: DurableObjectState }, ...args: never[]) => unknown;
@@ -113,9 +154,13 @@ function watchCalls(prototype: object, calls: Readonly<Record<string, (...args: 
     const watched: Call = async function (...args) {
       const name = this.ctx.id.name!;
       const call = nameOf(...args);
+      const crash = crashes.get(name);
+      if (crash !== undefined && call === "alarm") crash.ringing = true;
       await pass(name, `hears ${call}`);
+      if (call === "release" && crash?.losesReleases) throw new Error("lost on its way");
       const answer = await real.apply(this, args);
       await pass(name, `has done ${call}`);
+      if (crash !== undefined && call === "alarm") crash.ringing = false;
       return answer;
     };
     Reflect.set(prototype, method, watched);
@@ -142,7 +187,7 @@ function hold(speaker: object, crash: Crash | undefined, word: string, speak: ()
   if (silenced.has(speaker)) return;
   const role = (["ride's shard", "socket's shard"] as const).find((shard) => strikes(crash, `${shard} says ${word}`));
   if (role === undefined || crash === undefined) return speak();
-  const own = role === "ride's shard";
+  const own = role === crash.point.victim;
   if (own) silenced.add(speaker);
   void order(crash).then(() => (own ? undefined : speak()));
 }
@@ -177,7 +222,7 @@ export function watchObjects(): void {
     pushNotice: ({ notice }: { notice: DriverNotice }) => `push ${notice.type}`,
     webSocketMessage: frameName,
   });
-  watchCalls(DriverLock.prototype, Object.fromEntries(["reserve", "release"].map(itself)));
+  watchCalls(DriverLock.prototype, Object.fromEntries(["attach", "reserve", "release", "alarm"].map(itself)));
   watchWords();
   watchQueue();
   void serveOrders();

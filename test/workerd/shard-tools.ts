@@ -81,3 +81,16 @@ export async function welcomed(driver: string, place: LatLng, available = true) 
   socket.say({ type: "hello", protocol: 1, available });
   return { socket, welcome: await socket.hear("welcome") };
 }
+
+/** What a shard has open, by its rows: zeros when all is at rest. */
+export function debtsOf({ sql }: DurableObjectStorage) {
+  return sql
+    .exec<{ matching: number; engaged: number; asked: number; owed: number; unconfirmed: number }>(
+      `SELECT (SELECT count(*) FROM rides WHERE state = 'matching') AS matching,
+         (SELECT count(*) FROM rides WHERE state IN ('assigned', 'arrived', 'on_trip')) AS engaged,
+         (SELECT count(*) FROM offers WHERE state IN ('intent', 'offered')) AS asked,
+         (SELECT count(*) FROM offers WHERE released = 0 AND state IN ('dead', 'ended')) AS owed,
+         (SELECT count(*) FROM events WHERE archived = 0) AS unconfirmed`,
+    )
+    .one();
+}
