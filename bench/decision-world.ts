@@ -69,6 +69,7 @@ export function createDecisionWorld(driverCount: number, random: Random): Decisi
     restore: () => ({ rides: [], offers: [], highestSeq: 0, unarchived: [], travelTimes: null }),
     commit: () => {},
     recall: () => null,
+    readDecisions: () => [],
     findReply: () => null,
     requestsSince: () => [],
     readEvents: () => [],

@@ -117,13 +117,15 @@ async function rank(
   { candidates, context }: Said<"rank">,
   predict: Predict | null,
 ): Promise<{ readonly ranked: Ranked; readonly features: number; readonly model: number }> {
-  if (predict === null) return { ranked: rankByPickupTime(candidates, null), features: 0, model: 0 };
   const started = performance.now();
   const rows = featureMatrix(candidates, context);
   const written = performance.now();
+  if (predict === null) {
+    return { ranked: rankByPickupTime(candidates, rows, null), features: written - started, model: 0 };
+  }
   const probabilities = await predict(rows, candidates.length);
   const predicted = performance.now();
-  const ranked = rankByAcceptance(candidates, probabilities, "accept@1");
+  const ranked = rankByAcceptance(candidates, rows, probabilities, "accept@1");
   if (ranked.fallback !== null) throw new Error("the model's answer was not used");
   return { ranked, features: written - started, model: predicted - written };
 }

@@ -2,7 +2,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Candidate } from "../src/domain/driver.ts";
 import type { ShardName } from "../src/domain/place.ts";
-import type { OfferId } from "../src/domain/ride.ts";
+import type { OfferId, RideId } from "../src/domain/ride.ts";
 import { configOf, type Env, marketAt } from "../src/env.ts";
 import type { Answer, Command, FromDriver, NearbyQuery } from "../src/matching/commands.ts";
 import { logError } from "../src/observe/log.ts";
@@ -26,37 +26,31 @@ const CLIENT_LEFT = 1_000;
 
 export class DispatchShard extends DurableObject<Env> implements DispatchShardApi {
   readonly #name = this.ctx.id.name as ShardName;
-  readonly #runtime: ShardRuntime;
   readonly #sockets = new DriverSockets();
   readonly #streams = new RiderStreams();
   readonly #counters = new ShardCounters(() => this.#report());
   readonly #meter = new LoadMeter(this.#name, (sample) => this.#guard(() => this.#runtime.measure(sample)));
-  readonly #door: DriverDoor;
-  readonly #audit: ShardAudit;
-  readonly #outside: ObjectOutside;
+  readonly #ranker = rankerOf(this.ctx, this.env);
+  readonly #outside = new ObjectOutside(this.ctx, this.env, this.#name, {
+    sockets: this.#sockets,
+    streams: this.#streams,
+    ranker: this.#ranker,
+    counters: this.#counters,
+    meter: this.#meter,
+    ring: () => this.#tick(),
+  });
+  readonly #storage = new SqlStorage(this.ctx.storage);
+  readonly #runtime = new ShardRuntime(settingOf(this.env, this.#name), this.#storage, this.#outside, () => Date.now());
+  readonly #door = new DriverDoor(this.env, this.#name, this.#runtime, this.#sockets);
+  readonly #audit = new ShardAudit(this.env, this.#runtime, this.#storage);
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    const ranker = rankerOf(ctx, env);
-    const outside = new ObjectOutside(ctx, env, this.#name, {
-      sockets: this.#sockets,
-      streams: this.#streams,
-      ranker,
-      counters: this.#counters,
-      meter: this.#meter,
-      ring: () => this.#tick(),
-    });
-    this.#outside = outside;
-    const storage = new SqlStorage(ctx.storage);
-    const runtime = new ShardRuntime(settingOf(env, this.#name), storage, outside, () => Date.now());
-    this.#runtime = runtime;
-    this.#door = new DriverDoor(env, this.#name, runtime, this.#sockets);
-    this.#audit = new ShardAudit(env, runtime, storage);
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
-    runtime.start();
+    this.#runtime.start();
     const awake = this.#sockets.wake(ctx.getWebSockets());
-    for (const session of awake) runtime.submit({ type: "driver.woken", ...session });
-    ctx.waitUntil(ranker.warm());
+    for (const session of awake) this.#runtime.submit({ type: "driver.woken", ...session });
+    ctx.waitUntil(this.#ranker.warm());
   }
 
   async requestRide(call: Parameters<DispatchShardApi["requestRide"]>[0]): Promise<Answer> {
@@ -66,6 +60,10 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
   async viewRide({ rideId, subject }: Parameters<DispatchShardApi["viewRide"]>[0]): Promise<Answer> {
     const view = this.#runtime.view(rideId, subject);
     return view === null ? { type: "refused", reason: "not_found" } : { type: "ride", view, replayed: false };
+  }
+
+  async explainRide(rideId: RideId) {
+    return this.#runtime.explain(rideId);
   }
 
   async cancelRide(call: Parameters<DispatchShardApi["cancelRide"]>[0]): Promise<Answer> {

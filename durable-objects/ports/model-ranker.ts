@@ -67,18 +67,16 @@ export class ModelRanker {
     deadlineMs: number,
     byModel = true,
   ): Promise<Ranked> {
-    if (!byModel) return rankByPickupTime(candidates, "overload");
+    const features = featureMatrix(candidates, context);
+    if (!byModel) return rankByPickupTime(candidates, features, "overload");
     if (Date.now() - this.#refreshedAt >= REFRESH_EVERY_MS) this.#needs.waitUntil(this.warm());
     const model = this.#model();
-    if (typeof model === "string") return rankByPickupTime(candidates, model);
+    if (typeof model === "string") return rankByPickupTime(candidates, features, model);
     try {
-      const answer = await withDeadline(
-        model.predict(featureMatrix(candidates, context), candidates.length),
-        deadlineMs,
-      );
-      return rankByAcceptance(candidates, answer, model.version);
+      const answer = await withDeadline(model.predict(features, candidates.length), deadlineMs);
+      return rankByAcceptance(candidates, features, answer, model.version);
     } catch (error) {
-      return rankByPickupTime(candidates, error instanceof DeadlinePassed ? "deadline" : "error");
+      return rankByPickupTime(candidates, features, error instanceof DeadlinePassed ? "deadline" : "error");
     }
   }
 

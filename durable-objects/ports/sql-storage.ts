@@ -3,6 +3,7 @@ import type { RideEvent } from "../../src/domain/event.ts";
 import { isTerminal, type Offer, type OfferId, type Ride, type RideId, type RiderId } from "../../src/domain/ride.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import type { PriorReply, Write } from "../../src/matching/commands.ts";
+import type { Decision } from "../../src/matching/decision.ts";
 import type { TravelTimesMemory } from "../../src/matching/travel-times.ts";
 import type { RideRange, RideVersion } from "../../src/protocol/ride-digest.ts";
 import type { RecalledRide, RestoredShard, ShardStorage } from "../../src/shard/ports.ts";
@@ -35,6 +36,10 @@ const SCHEMA = [
      PRIMARY KEY (rider_id, key)
    ) WITHOUT ROWID`,
   "CREATE TABLE travel_times (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL)",
+  `CREATE TABLE decisions (
+     ride_id TEXT NOT NULL, offers_before INTEGER NOT NULL, body TEXT NOT NULL, features BLOB NOT NULL,
+     PRIMARY KEY (ride_id, offers_before)
+   ) WITHOUT ROWID`,
 ];
 
 type Body = { readonly body: string };
@@ -85,6 +90,12 @@ export class SqlStorage implements ShardStorage {
     const [ride] = this.#bodies<Ride>("SELECT body FROM rides WHERE ride_id = ?", rideId);
     if (ride === undefined) return null;
     return { ride, offers: this.#bodies<Offer>("SELECT body FROM offers WHERE ride_id = ? ORDER BY seq", rideId) };
+  }
+
+  readDecisions(rideId: RideId): Decision[] {
+    const query = "SELECT body, features FROM decisions WHERE ride_id = ? ORDER BY offers_before";
+    const rows = this.#sql.exec<Body & { features: ArrayBuffer }>(query, rideId);
+    return Array.from(rows, ({ body, features }) => ({ ...JSON.parse(body), features: new Float32Array(features) }));
   }
 
   findReply(riderId: RiderId, key: string): PriorReply | null {
@@ -140,7 +151,7 @@ export class SqlStorage implements ShardStorage {
       const settled = `SELECT ride_id FROM rides r WHERE ended_at < ?
         AND NOT EXISTS (SELECT 1 FROM offers o WHERE o.ride_id = r.ride_id AND o.released = 0)
         AND NOT EXISTS (SELECT 1 FROM events e WHERE e.ride_id = r.ride_id AND e.archived = 0)`;
-      for (const table of ["offers", "events", "replies"]) {
+      for (const table of ["offers", "decisions", "events", "replies"]) {
         this.#sql.exec(`DELETE FROM ${table} WHERE ride_id IN (${settled})`, before);
       }
       this.#sql.exec(`DELETE FROM rides WHERE ride_id IN (${settled})`, before);
@@ -176,6 +187,18 @@ export class SqlStorage implements ShardStorage {
           offer.state,
           over && offer.released ? 1 : 0,
           JSON.stringify(offer),
+        );
+        return;
+      }
+      case "save.decision": {
+        // Numbers of the model go as they are, bit for bit: half the length of text, and NaN stays NaN.
+        const { features, ...body } = write.decision;
+        this.#sql.exec(
+          "INSERT OR REPLACE INTO decisions (ride_id, offers_before, body, features) VALUES (?, ?, ?, ?)",
+          body.rideId,
+          body.offersBefore,
+          JSON.stringify(body),
+          features.slice().buffer,
         );
         return;
       }

@@ -4,6 +4,7 @@ import type { RideEvent } from "../../src/domain/event.ts";
 import { isTerminal, type Offer, type OfferId, type Ride, type RideId, type RiderId } from "../../src/domain/ride.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import type { PriorReply, StoredReply, Write } from "../../src/matching/commands.ts";
+import type { Decision } from "../../src/matching/decision.ts";
 import type { TravelTimesMemory } from "../../src/matching/travel-times.ts";
 import type { RecalledRide, RestoredShard, ShardStorage } from "../../src/shard/ports.ts";
 
@@ -17,6 +18,8 @@ export class MemoryStorage implements ShardStorage {
   readonly offers = new Map<OfferId, Offer>();
   readonly #offersOf = new Map<RideId, OfferId[]>();
   readonly #events = new Map<RideId, EventRow[]>();
+  /** By how many offers the ride had before. */
+  readonly #decisions = new Map<RideId, ReadonlyMap<number, Decision>>();
   readonly #replies = new Map<string, StoredReply>();
   readonly #requestedAt = new Map<RiderId, EpochMs[]>();
   /** Rides and offers that a start must read: found here as the platform's partial indexes find them. */
@@ -65,6 +68,11 @@ export class MemoryStorage implements ShardStorage {
     return { ride, offers: (this.#offersOf.get(rideId) ?? []).map((id) => this.offers.get(id)!) };
   }
 
+  readDecisions(rideId: RideId): Decision[] {
+    const decisions = [...(this.#decisions.get(rideId)?.values() ?? [])];
+    return decisions.sort((a, b) => a.offersBefore - b.offersBefore);
+  }
+
   findReply(riderId: RiderId, key: string): PriorReply | null {
     const reply = this.#replies.get(`${riderId}/${key}`);
     const first = reply && this.#events.get(reply.rideId)?.[0];
@@ -89,6 +97,7 @@ export class MemoryStorage implements ShardStorage {
       for (const id of offers) this.offers.delete(id);
       for (const [key, reply] of this.#replies) if (reply.rideId === ride.id) this.#replies.delete(key);
       this.#offersOf.delete(ride.id);
+      this.#decisions.delete(ride.id);
       this.#events.delete(ride.id);
       this.rides.delete(ride.id);
     }
@@ -110,6 +119,11 @@ export class MemoryStorage implements ShardStorage {
         return this.#saveRide(write.ride, undo);
       case "save.offer":
         return this.#saveOffer(write.offer, undo);
+      case "save.decision": {
+        const { decision } = write;
+        const decisions = new Map(this.#decisions.get(decision.rideId));
+        return put(this.#decisions, decision.rideId, decisions.set(decision.offersBefore, decision), undo);
+      }
       case "append.event":
         return this.#appendEvent(write.event, undo);
       case "save.reply": {

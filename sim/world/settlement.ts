@@ -1,11 +1,12 @@
 /**
  * The end of a run: faults have stopped, nobody restarts anything, and what is open must close by itself in bounded time
- * (L0 to L5). Then the history must hold exactly what happened (S4, S7).
+ * (L0 to L5). Then the history must hold exactly what happened (S4, S7), and every offer its reason (Y1).
  */
 import type { DriverId } from "../../src/domain/driver.ts";
 import { isTerminal } from "../../src/domain/ride.ts";
 import { type EpochMs, MINUTE_MS, SECOND_MS } from "../../src/domain/time.ts";
 import { LIMITS } from "../../src/matching/limits.ts";
+import { explainRide } from "../../src/shard/explain.ts";
 import { promise } from "./violation.ts";
 import type { World } from "./world.ts";
 
@@ -126,6 +127,24 @@ export class Settlement {
     const happened = this.#world.auditor.counts.has("ride.completed");
     promise(happened || !this.#overdue(0, HAPPENED_MS), "L0", () => "no ride was ever completed");
     return happened;
+  }
+
+  /** Every offer, and nothing else, is explained by the decision that it came of, whatever died meanwhile. */
+  judgeDecisions(): void {
+    for (const { storage } of this.#world.shards()) {
+      for (const rideId of storage.rides.keys()) {
+        const rows = storage.recall(rideId)!;
+        const { decisions } = explainRide(rows, storage.readDecisions(rideId));
+        const ranked = decisions.flatMap(({ candidates }) => candidates);
+        const explained = ranked.flatMap(({ offer }) => (offer === null ? [] : [offer.id])).sort();
+        const made = rows.offers.map(({ id }) => id).sort();
+        promise(
+          explained.join() === made.join(),
+          "Y1",
+          () => `of ${made.join()} only ${explained.join()} are explained`,
+        );
+      }
+    }
   }
 
   /** What happened is in history, all of it and nothing else. */

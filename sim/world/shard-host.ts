@@ -177,6 +177,7 @@ export class ShardHost implements SocketServer {
     return {
       restore: () => storage.restore(),
       recall: (rideId) => storage.recall(rideId),
+      readDecisions: (rideId) => storage.readDecisions(rideId),
       findReply: (riderId, key) => storage.findReply(riderId, key),
       requestsSince: (riderId, since) => storage.requestsSince(riderId, since),
       readEvents: (rideId, afterVersion) => storage.readEvents(rideId, afterVersion),

@@ -4,6 +4,7 @@ import type { Candidate } from "../../src/domain/driver.ts";
 import type { RideEvent } from "../../src/domain/event.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import type { Command, Message } from "../../src/matching/commands.ts";
+import { featureMatrix } from "../../src/ranking/feature-view.ts";
 import { rankByPickupTime } from "../../src/ranking/nearest-ranker.ts";
 import { shardAt, shardOfRide, shardsAround } from "../../src/routing/shard-map.ts";
 import type { ShardOutside } from "../../src/shard/ports.ts";
@@ -96,11 +97,11 @@ export class SimulatedOutside implements ShardOutside {
     this.#host.setAlarm(at);
   }
 
-  #rank({ rideId, searchId, candidates, byModel }: Say<"rank">, submit: Submit): void {
+  #rank({ rideId, searchId, candidates, context, byModel }: Say<"rank">, submit: Submit): void {
     const { loop, random, faults } = this.#world;
     const late = random.next() < faults.rankerLate;
     loop.after(1 + random.int(late ? RANK_LATE_MS : RANK_MS), () => {
-      const ranked = rankByPickupTime(candidates, byModel ? null : "overload");
+      const ranked = rankByPickupTime(candidates, featureMatrix(candidates, context), byModel ? null : "overload");
       this.#answer({ type: "candidates.ranked", rideId, searchId, ranked }, submit);
     });
   }

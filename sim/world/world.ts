@@ -116,6 +116,7 @@ export class World {
       if (settlement.reached()) break;
     }
     settlement.judgeHistory();
+    settlement.judgeDecisions();
     const ranMs = this.loop.now - START_AT;
     const closingMs = this.loop.now - this.#healAt;
     return { seed: this.#seed, steps, ranMs, closingMs, counts: this.auditor.counts, trace: this.trace.lines };

@@ -9,6 +9,7 @@ import { logError } from "../observe/log.ts";
 import { MAX_BODY_BYTES } from "../protocol/rider.ts";
 import { type EdgeEnv, newRoutes } from "./context.ts";
 import { deadLetterRoutes } from "./dead-letters.ts";
+import { decisionRoutes } from "./decisions.ts";
 import { devTokenRoutes } from "./dev-tokens.ts";
 import { driverSocketRoutes } from "./driver-socket.ts";
 import { healthRoutes } from "./health.ts";
@@ -75,6 +76,7 @@ export function createApp(config: Config) {
     .route("/", driverSocketRoutes(config))
     .route("/", historyRoutes(config))
     .route("/", healthRoutes(config))
+    .route("/", decisionRoutes(config))
     .route("/", rolloutRoutes(config))
     .route("/", reconcileRoutes(config))
     .route("/", deadLetterRoutes(config));

@@ -17,6 +17,7 @@ import type { Offer, OfferId, Ride, RideId, RideRequest, RiderId } from "../doma
 import type { EpochMs } from "../domain/time.ts";
 import type { RankingContext } from "../ranking/feature-view.ts";
 import type { Ranked } from "../ranking/ranker.ts";
+import type { Decision } from "./decision.ts";
 import type { LoadSample } from "./overload.ts";
 
 /** Where a driver's lock says his newest socket is. */
@@ -188,6 +189,8 @@ export type RatedBy =
 export type Write =
   | { readonly type: "save.ride"; readonly ride: Ride }
   | { readonly type: "save.offer"; readonly offer: Offer }
+  /** Takes the place of one that had as many offers before it: of decisions that asked nobody, the last is kept. */
+  | { readonly type: "save.decision"; readonly decision: Decision }
   | { readonly type: "append.event"; readonly event: RideEvent }
   | {
       readonly type: "save.reply";

@@ -3,17 +3,17 @@
  * ranked, make offers, and search again, wider, until somebody accepts or the ride's time is up.
  */
 import type { Candidate } from "../domain/driver.ts";
-import type { DeadReason, MatchingRide, Ride, RideId } from "../domain/ride.ts";
+import type { MatchingRide, RideId } from "../domain/ride.ts";
 import { haversineMeters, metersToCellEdge } from "../spatial/distance.ts";
 import type { CommandOf, NearbyQuery } from "./commands.ts";
+import { decisionOf, excluded, type Sifted, sift, waveSizeNow } from "./decision.ts";
 import { LIMITS } from "./limits.ts";
 import { intendOffer } from "./offer.ts";
 import { fewerUnderLoad, mayUseModel } from "./overload.ts";
 import { isLive, type Pursuit, type Turn } from "./shard-state.ts";
 import { type Session, serves } from "./supply.ts";
 
-/** A driver who answered no, let the offer pass or gave the ride back is not asked again for this ride. */
-const HAD_HIS_CHANCE: readonly DeadReason[] = ["declined", "expired"];
+const NOBODY: Sifted = { found: 0, candidates: [], leftOut: [] };
 
 export function pursue(turn: Turn, ride: MatchingRide): void {
   const { dispatch } = turn.shard.setting.market;
@@ -23,6 +23,7 @@ export function pursue(turn: Turn, ride: MatchingRide): void {
     radiusMeters: dispatch.startRadiusMeters,
     phase: "open",
     local: [],
+    sifted: NOBODY,
     ranker: "",
     reserve: [],
   });
@@ -47,17 +48,20 @@ export function searchTimerFired(turn: Turn, rideId: RideId): void {
 export function neighboursFound(turn: Turn, { rideId, searchId, candidates }: CommandOf<"neighbours.found">): void {
   const pursuit = turn.shard.pursuits.get(rideId);
   if (pursuit?.searchId !== searchId || pursuit.phase !== "searching") return;
-  const known = new Set(pursuit.local.map((candidate) => candidate.driverId));
-  // A driver who is moving between two shards may be found in both; here he is fresher.
-  const strangers = candidates.filter((candidate) => !known.has(candidate.driverId));
-  const all = [...pursuit.local, ...strangers].sort((a, b) => a.pickupMeters - b.pickupMeters);
-  rank(turn, rideId, pursuit, all.slice(0, LIMITS.candidatesPerSearch));
+  // A driver who is moving between two shards may be found in both: here he is fresher, elsewhere his newer fix is.
+  const strangers = candidates.toSorted((a, b) => b.fixAgeMs - a.fixAgeMs);
+  const found = new Map([...strangers, ...pursuit.local].map((candidate) => [candidate.driverId, candidate]));
+  const all = [...found.values()].sort((a, b) => a.pickupMeters - b.pickupMeters);
+  rank(turn, rideId, pursuit, all);
 }
 
 export function candidatesRanked(turn: Turn, { rideId, searchId, ranked }: CommandOf<"candidates.ranked">): void {
-  const pursuit = turn.shard.pursuits.get(rideId);
-  if (pursuit?.searchId !== searchId || pursuit.phase !== "ranking") return;
+  const { shard, now } = turn;
+  const ride = shard.rides.get(rideId);
+  const pursuit = shard.pursuits.get(rideId);
+  if (ride?.state !== "matching" || pursuit?.searchId !== searchId || pursuit.phase !== "ranking") return;
   turn.count("ranking", ranked.fallback ?? "model");
+  turn.effects.push({ type: "save.decision", decision: decisionOf(shard, now, ride, pursuit, ranked) });
   pursuit.phase = "open";
   pursuit.ranker = ranked.ranker;
   pursuit.reserve = [...ranked.order];
@@ -74,9 +78,8 @@ export function makeOffers(turn: Turn, rideId: RideId): void {
   const pursuit = shard.pursuits.get(rideId);
   if (ride?.state !== "matching" || pursuit === undefined || pursuit.phase !== "open") return;
   const offers = shard.offersFor(rideId);
-  const { kind, waveSize, searchEveryMs } = shard.setting.market.dispatch;
-  const wanted = kind === "sequential" ? 1 : fewerUnderLoad(shard.overload, waveSize);
-  let room = wanted - offers.filter(isLive).length;
+  const { searchEveryMs } = shard.setting.market.dispatch;
+  let room = waveSizeNow(shard) - offers.filter(isLive).length;
   let budget = LIMITS.offersPerRide - offers.length;
   let rank = offers.length;
   while (room > 0 && budget > 0) {
@@ -102,7 +105,7 @@ export function wakeNearestRide(turn: Turn, { fix, profile, driverId }: Session)
     const ride = shard.rides.get(rideId)!;
     const meters = haversineMeters(fix!.position, ride.request.pickup);
     if (meters >= nearestMeters || meters > pursuit.radiusMeters || !serves(profile, ride.request)) continue;
-    if (exclusions(turn, ride).includes(driverId)) continue;
+    if (excluded(shard, rideId).some((left) => left.driverId === driverId)) continue;
     nearest = rideId;
     nearestMeters = meters;
   }
@@ -124,7 +127,7 @@ function search(turn: Turn, rideId: RideId): void {
     request: ride.request,
     radiusMeters: pursuit.radiusMeters,
     limit: fewerUnderLoad(shard.overload, LIMITS.candidatesPerSearch),
-    exclude: exclusions(turn, ride),
+    exclude: excluded(shard, rideId).map(({ driverId }) => driverId),
   };
   const { name, cell } = shard.setting;
   const local = shard.supply.candidatesNear(query, name, shard.travelTimes, now);
@@ -143,7 +146,8 @@ function search(turn: Turn, rideId: RideId): void {
 function rank(turn: Turn, rideId: RideId, pursuit: Pursuit, found: readonly Candidate[]): void {
   const { shard, now } = turn;
   pursuit.local = [];
-  const candidates = found.filter((candidate) => !shard.liveOfferOf.has(candidate.driverId));
+  pursuit.sifted = sift(shard, rideId, found);
+  const { candidates } = pursuit.sifted;
   if (candidates.length === 0) {
     // Nobody to ask and nobody asked: the next circle is not worth waiting for.
     const { maximumRadiusMeters } = shard.setting.market.dispatch;
@@ -173,11 +177,4 @@ function rank(turn: Turn, rideId: RideId, pursuit: Pursuit, found: readonly Cand
   const byModel = mayUseModel(shard.overload);
   turn.effects.push({ type: "rank", rideId, searchId: pursuit.searchId, candidates, context, byModel });
   shard.timers.set("ride.search", rideId, now + LIMITS.rankAnswerMs);
-}
-
-function exclusions({ shard }: Turn, ride: Ride) {
-  return shard
-    .offersFor(ride.id)
-    .filter((o) => o.state === "ended" || (o.state === "dead" && HAD_HIS_CHANCE.includes(o.reason)))
-    .map((offer) => offer.driverId);
 }

@@ -24,6 +24,8 @@ export const LIMITS = {
   candidatesPerSearch: 24,
   /** Offers one ride may cause; after that it waits for those it has, then for its deadline. */
   offersPerRide: 60,
+  /** Drivers named in a decision among those who were not ranked; more are only counted. */
+  leftOutPerDecision: 48,
   /** Open rides in one shard; one more request is refused with `overloaded`. */
   openRides: 2_000,
   /** Rides one rider may ask for within `rideRateMs` in one shard, cancelled ones too; the next waits. */
@@ -75,7 +77,7 @@ export const LIMITS = {
   turnoverRoom: 512,
   /** Steps of the exact search for one window; what is left then is solved by exchanges of two. */
   batchSteps: 2_000_000,
-  /** Settled rides, their offers, events and replies stay in the shard's storage this long. */
+  /** Settled rides, their offers, decisions, events and replies stay in the shard's storage this long. */
   retentionMs: 24 * HOUR_MS,
 } as const;
 

@@ -16,6 +16,7 @@ import {
 import type { EpochMs } from "../domain/time.ts";
 import type { RankedCandidate } from "../ranking/ranked.ts";
 import type { Answer, CounterName, Effect, FromDriver, SessionAddress } from "./commands.ts";
+import type { Sifted } from "./decision.ts";
 import { AT_EASE, type Overload } from "./overload.ts";
 import { type Session, Supply } from "./supply.ts";
 import { Timers } from "./timers.ts";
@@ -43,6 +44,8 @@ export interface Pursuit {
   phase: "searching" | "ranking" | "open";
   /** Found here, while the neighbours are asked. */
   local: readonly Candidate[];
+  /** Who was found and is not among those who are ranked. */
+  sifted: Sifted;
   /** Who ranked `reserve`. */
   ranker: string;
   /** Ranked and not asked yet, best first. */

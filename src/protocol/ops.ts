@@ -2,10 +2,12 @@
 import * as z from "zod";
 import type { Watched as WatchedName } from "../matching/reconcile.ts";
 import {
+  DriverIdField,
   OfferIdField,
   ProfileField,
   pinned,
   RideIdField,
+  RideStateField,
   type Same,
   ShardNameField,
   SubjectText,
@@ -90,6 +92,70 @@ export const ReconcileReportBody = z
   })
   .meta({ id: "Reconciliation" });
 export type ReconcileReport = z.infer<typeof ReconcileReportBody>;
+
+const DecisionBody = z.strictObject({
+  /** In plain words, here and below; the codes beside it are for programs. */
+  why: z.string(),
+  at: WholeField,
+  attempt: WholeField,
+  wave: WholeField,
+  radiusMeters: z.number(),
+  policy: z.enum(["broadcast", "sequential"]),
+  waveSize: WholeField,
+  /** A model's version, or `nearest@1`; and why it was not a model's. */
+  ranker: z.string(),
+  fallback: z.enum(["loading", "deadline", "error", "invalid", "off", "overload"]).nullable(),
+  /** Drivers with a socket in the ride's shard, and those of them who were free and had a fresh position. */
+  connected: WholeField,
+  available: WholeField,
+  /** Within the radius and what the ride asked for, neighbours' drivers too. */
+  found: WholeField,
+  candidates: z.array(
+    z.strictObject({
+      /** 0 first. */
+      rank: WholeField,
+      driverId: DriverIdField,
+      outcome: z.enum(["offered", "taken", "reserve", "spent"]),
+      why: z.string(),
+      /** `pickupSeconds` and `refusalSeconds` together; the least comes first. */
+      costSeconds: z.number(),
+      pickupSeconds: z.number(),
+      refusalSeconds: z.number(),
+      acceptProbability: z.number().nullable(),
+      offer: z
+        .strictObject({
+          id: OfferIdField,
+          state: z.enum(["intent", "offered", "won", "ended", "dead"]),
+          reason: z.string().nullable(),
+          /** After the decision; 0 where he was asked at once. */
+          afterMs: WholeField,
+        })
+        .nullable(),
+      /** What the ranker was given of him, null where unknown. */
+      features: z.record(z.string(), z.number().nullable()),
+    }),
+  ),
+  leftOut: z.array(
+    z.strictObject({
+      driverId: DriverIdField,
+      reason: z.enum(["asked", "busy", "declined", "expired", "gave_back", "beyond_limit"]),
+      why: z.string(),
+    }),
+  ),
+  /** Left out and not named. */
+  leftOutMore: WholeField,
+  featureSet: z.string(),
+});
+
+export const RideExplanationBody = z
+  .strictObject({
+    rideId: RideIdField,
+    state: RideStateField,
+    /** In the order in which they were taken. */
+    decisions: z.array(DecisionBody),
+  })
+  .meta({ id: "RideExplanation" });
+export type RideExplanation = z.infer<typeof RideExplanationBody>;
 
 export const RedriveBody = z
   .strictObject({

@@ -9,6 +9,7 @@ import type { OfferId, RideId, RideRequest, RiderId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { Answer, FromDriver, NearbyQuery, RatedBy, ReleaseOutcome } from "../matching/commands.ts";
 import type { AuditReport } from "../matching/reconcile.ts";
+import type { RideExplanation } from "./ops.ts";
 import type { RideRange, RidesDigest, RideVersion } from "./ride-digest.ts";
 
 /** The Worker speaks with shards in these words, and knows the core only through them. */
@@ -30,6 +31,8 @@ export interface DispatchShardApi {
   }): Promise<Answer>;
   /** Answers `not_found` to a subject who has no part in the ride, as it does for a ride that never was. */
   viewRide(call: { rideId: RideId; subject: Subject }): Promise<Answer>;
+  /** The decisions taken for a ride, with what came of them; null for one that is not in this shard's rows. */
+  explainRide(rideId: RideId): Promise<RideExplanation | null>;
   cancelRide(call: { rideId: RideId; riderId: RiderId }): Promise<Answer>;
   rateRide(call: { rideId: RideId; by: RatedBy; stars: number }): Promise<Answer>;
   /** Shard to shard. */

@@ -3,16 +3,22 @@
  * loaded, whenever one is late or broken, and when an operator switches models off.
  */
 import type { Candidate } from "../domain/driver.ts";
+import { FEATURE_SET_HASH } from "./feature-view.ts";
 import { byScoreThenId, type FallbackReason, type Ranked } from "./ranked.ts";
 
 const NEAREST_RANKER = "nearest@1";
 
-/** `fallback` says why no model ranked; null where the nearest ranker was what was wanted. */
-export function rankByPickupTime(candidates: readonly Candidate[], fallback: FallbackReason | null): Ranked {
-  const order = candidates.map((candidate) => ({
-    candidate,
-    score: candidate.pickupSeconds,
-    acceptProbability: null,
-  }));
-  return { order: order.sort(byScoreThenId), ranker: NEAREST_RANKER, fallback };
+/**
+ * `fallback` says why no model ranked; null where the nearest ranker was what was wanted. The features are not looked at,
+ * only kept: who asks why this driver wants to know what a model would have been given.
+ */
+export function rankByPickupTime(
+  candidates: readonly Candidate[],
+  features: Float32Array,
+  fallback: FallbackReason | null,
+): Ranked {
+  const order = candidates.map((candidate, row) => {
+    return { candidate, score: candidate.pickupSeconds, acceptProbability: null, row };
+  });
+  return { order: order.sort(byScoreThenId), ranker: NEAREST_RANKER, fallback, featureSet: FEATURE_SET_HASH, features };
 }

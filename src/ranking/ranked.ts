@@ -7,6 +7,8 @@ export interface RankedCandidate {
   readonly score: number;
   /** The model's P(accept), null where no model was used. */
   readonly acceptProbability: number | null;
+  /** His row of the features. */
+  readonly row: number;
 }
 
 /** Why the model did not rank: not loaded yet, too slow, threw, answered nonsense, switched off, or spared under load. */
@@ -18,6 +20,10 @@ export interface Ranked {
   /** A model's version, or `nearest@1`. */
   readonly ranker: string;
   readonly fallback: FallbackReason | null;
+  /** FEATURE_SET_HASH of the code that wrote the features. */
+  readonly featureSet: string;
+  /** What a model was given, or would have been: the rows of all candidates as they were asked about. */
+  readonly features: Float32Array;
 }
 
 /** A total order, so that the same decision made twice is the same decision. */

@@ -3,6 +3,7 @@
  * here its numbers are only judged and used, and where they cannot be used the nearest ranker answers instead.
  */
 import type { Candidate } from "../domain/driver.ts";
+import { FEATURE_SET_HASH } from "./feature-view.ts";
 import { rankByPickupTime } from "./nearest-ranker.ts";
 import { byScoreThenId, type FallbackReason, type Ranked, type RankedCandidate } from "./ranked.ts";
 
@@ -37,14 +38,16 @@ function usable(probabilities: Float32Array, count: number): boolean {
 /** Orders by expected cost, equal costs by driver id. An unusable answer falls back to the nearest ranker. */
 export function rankByAcceptance(
   candidates: readonly Candidate[],
+  /** The rows that the probabilities answer. */
+  features: Float32Array,
   acceptProbabilities: Float32Array,
   ranker: string,
 ): Ranked {
-  if (!usable(acceptProbabilities, candidates.length)) return rankByPickupTime(candidates, "invalid");
+  if (!usable(acceptProbabilities, candidates.length)) return rankByPickupTime(candidates, features, "invalid");
   const order = candidates.map((candidate, row): RankedCandidate => {
     const acceptProbability = acceptProbabilities[row]!;
     const score = expectedCostSeconds(candidate.pickupSeconds, acceptProbability);
-    return { candidate, score, acceptProbability };
+    return { candidate, score, acceptProbability, row };
   });
-  return { order: order.sort(byScoreThenId), ranker, fallback: null };
+  return { order: order.sort(byScoreThenId), ranker, fallback: null, featureSet: FEATURE_SET_HASH, features };
 }

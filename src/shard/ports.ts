@@ -3,6 +3,7 @@ import type { RideEvent } from "../domain/event.ts";
 import type { Offer, Ride, RideId, RiderId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { Command, Message, PriorReply, Write } from "../matching/commands.ts";
+import type { Decision } from "../matching/decision.ts";
 import type { TravelTimesMemory } from "../matching/travel-times.ts";
 
 export interface ShardStorage {
@@ -12,6 +13,8 @@ export interface ShardStorage {
   commit(writes: readonly Write[]): void;
   /** A settled ride and its offers, for a late question; null when it was never here or is past retention. */
   recall(rideId: RideId): RecalledRide | null;
+  /** Of one ride, in the order in which they were taken. */
+  readDecisions(rideId: RideId): Decision[];
   findReply(riderId: RiderId, key: string): PriorReply | null;
   /** When this rider asked for the rides that were made for him after `since`, oldest first. */
   requestsSince(riderId: RiderId, since: EpochMs): EpochMs[];

@@ -14,6 +14,7 @@ import type { LoadSample } from "../matching/overload.ts";
 import { type ShardSetting, ShardState } from "../matching/shard-state.ts";
 import { rideView } from "../matching/views.ts";
 import { Outbox } from "../outbox/outbox.ts";
+import { explainRide } from "./explain.ts";
 import type { ShardOutside, ShardStorage } from "./ports.ts";
 
 const PRUNE_EVERY_MS = HOUR_MS;
@@ -99,6 +100,12 @@ export class ShardRuntime {
   view(rideId: RideId, viewer: Viewer): RideView | null {
     const ride = this.#state.rides.get(rideId) ?? this.#storage.recall(rideId)?.ride;
     return ride !== undefined && maySee(ride, viewer) ? rideView(this.#state, ride, this.#now()) : null;
+  }
+
+  /** Why its drivers were asked, also when the ride is over; null for one that has no rows here. */
+  explain(rideId: RideId) {
+    const found = this.#storage.recall(rideId);
+    return found && explainRide(found, this.#storage.readDecisions(rideId));
   }
 
   /** What happened to a ride since a version, as its rider saw it; null where he may not see it. */
@@ -237,6 +244,7 @@ function isWrite(effect: Effect): effect is Write {
   switch (effect.type) {
     case "save.ride":
     case "save.offer":
+    case "save.decision":
     case "append.event":
     case "save.reply":
     case "mark.archived":

@@ -27,6 +27,7 @@ test("[E7] an id that names no shard of ours is 404 and brings no object into be
     for (const tail of ["", "/events"]) {
       await problemOf(await call(`/v1/rides/${cell}.01J9Z3NDEKTSV4RRFFQ69G5FAV${tail}`, { token }), 404);
     }
+    await problemOf(await call(`/v1/ops/rides/${cell}.01J9Z3NDEKTSV4RRFFQ69G5FAV/decision`, { token }), 404);
   }
   expect((await listDurableObjectIds(env.DISPATCH_SHARD)).length).toBe(before);
 });

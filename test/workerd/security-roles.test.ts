@@ -26,6 +26,7 @@ const DOORS: Readonly<Record<string, Door>> = {
   "get /openapi.json": { open: 200 },
   "get /v1/driver/socket": { open: 426 },
   "get /v1/drivers/me/rides": { rider: 403, driver: 200, ops: 403 },
+  "get /v1/ops/rides/{id}/decision": { rider: 403, driver: 403, ops: 404 },
   "get /v1/ops/rollout": { rider: 403, driver: 403, ops: 200 },
   "get /v1/riders/me/rides": { rider: 200, driver: 403, ops: 403 },
   "get /v1/rides/{id}": { rider: 404, driver: 404, ops: 404 },

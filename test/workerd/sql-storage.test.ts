@@ -5,6 +5,7 @@ import type { DriverId } from "../../src/domain/driver.ts";
 import type { RideEvent } from "../../src/domain/event.ts";
 import type { MatchingRide, Offer, OfferId, Ride, RideId, RiderId } from "../../src/domain/ride.ts";
 import type { Write } from "../../src/matching/commands.ts";
+import type { Decision } from "../../src/matching/decision.ts";
 import { shardOf } from "./shard-tools.ts";
 
 const AT = 1_780_000_000_000;
@@ -82,6 +83,32 @@ function append(of: Ride, version = of.version): Write {
   const event: RideEvent = { id, type: "ride.requested", rideId: of.id, version, at: AT, ride: { ...of, version } };
   return { type: "append.event", event };
 }
+
+function decision(of: Ride, offersBefore: number, wave = 1): Decision {
+  return {
+    rideId: of.id,
+    offersBefore,
+    at: AT,
+    attempt: 1,
+    wave,
+    radiusMeters: 1_000,
+    policy: "broadcast",
+    waveSize: 2,
+    ranker: "accept@1",
+    fallback: null,
+    connected: 1,
+    available: 1,
+    found: 1,
+    candidates: [
+      { driverId: "ann" as DriverId, score: 1 / 3, pickupSeconds: 0.1, acceptProbability: 0.7, row: 0, taken: false },
+    ],
+    leftOut: [],
+    leftOutMore: 0,
+    featureSet: "f",
+    features: Float32Array.of(0.1, Number.NaN, -0, 1e-42, Number.POSITIVE_INFINITY),
+  };
+}
+const saveDecision = (saved: Decision): Write => ({ type: "save.decision", decision: saved });
 
 describe("the database itself refuses", () => {
   const [a, b] = [ride("a"), ride("b")];
@@ -189,6 +216,30 @@ describe("a shard that starts", () => {
   });
 });
 
+describe("decisions", () => {
+  test("[Y4] come back as they were, every bit of their features, in their order and of their ride alone", async () => {
+    await inShard((storage) => {
+      const [a, b] = [ride("a"), ride("b")];
+      const view = Float32Array.of(7, 8, 9).subarray(1, 2);
+      storage.commit([...[a, b].map(saveRide), saveDecision({ ...decision(a, 10), features: view })]);
+      storage.commit([saveDecision(decision(a, 9)), saveDecision(decision(b, 0))]);
+      const [first, second, ...more] = storage.readDecisions(a.id);
+      expect([first, more]).toEqual([decision(a, 9), []]);
+      expect(new Uint8Array(first!.features.buffer)).toEqual(new Uint8Array(decision(a, 9).features.buffer));
+      expect([second!.offersBefore, [...second!.features]]).toEqual([10, [8]]);
+    });
+  });
+
+  test("[Y2] that asked nobody give way to the next", async () => {
+    await inShard((storage) => {
+      const a = ride("a");
+      storage.commit([saveRide(a), saveDecision(decision(a, 0, 1))]);
+      storage.commit([saveDecision(decision(a, 0, 4))]);
+      expect(storage.readDecisions(a.id).map(({ wave }) => wave)).toEqual([4]);
+    });
+  });
+});
+
 describe("pruning", () => {
   test("[H7] takes what settled before the moment and is archived and released, and nothing else", async () => {
     await inShard((storage, state) => {
@@ -201,6 +252,7 @@ describe("pruning", () => {
         saveOffer(offer(1, gone!, "ann", "dead", true)),
         saveOffer(offer(2, owing!, "bob", "dead", false)),
         ...[gone!, young!, owing!, telling!].map((of) => append(of)),
+        ...[gone!, young!].map((of) => saveDecision(decision(of, 0))),
         { type: "mark.archived", eventIds: ["gone:1", "young:1", "owing:1"] },
         { type: "save.reply", riderId: gone!.riderId, key: "k", reply: { rideId: gone!.id, bodyHash: "h" }, at: old },
       ]);
@@ -210,6 +262,7 @@ describe("pruning", () => {
       expect(storage.recall(gone!.id)).toBeNull();
       expect(storage.findReply(gone!.riderId, "k")).toBeNull();
       expect(storage.readEvents(gone!.id, 0)).toEqual([]);
+      expect([gone!, young!].map(({ id }) => storage.readDecisions(id).length)).toEqual([0, 1]);
     });
   });
 

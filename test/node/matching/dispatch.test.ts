@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type Candidate, NEW_DRIVER_STATS } from "../../../src/domain/driver.ts";
 import { LIMITS } from "../../../src/matching/limits.ts";
-import { at, driverId, ELSEWHERE, ofType, PICKUP, rideIdOf, ShardKit } from "./shard-kit.ts";
+import { at, driverId, ELSEWHERE, ofType, PICKUP, rankedNearest, rideIdOf, ShardKit } from "./shard-kit.ts";
 
 const radii = (kit: ShardKit) => {
   const pursuit = kit.shard.pursuits.get(rideIdOf(0));
@@ -105,6 +105,23 @@ describe("the search", () => {
       ["ann", 500],
       ["eve", 900],
     ]);
+  });
+
+  test("[O3] considers a driver once whom two neighbours found, where his fix is newer", () => {
+    const newer = { ...stranger("eve", 700), fixAgeMs: 1_000 };
+    const older = { ...stranger("eve", 650), fixAgeMs: 4_000 };
+    for (const candidates of [
+      [newer, older],
+      [older, newer],
+    ]) {
+      const kit = new ShardKit({ startRadiusMeters: 3_000 });
+      kit.world.neighbours = false;
+      kit.world.ranks = false;
+      kit.request("rita");
+      const { rideId, searchId } = ofType(kit.effects, "find.neighbours")[0]!;
+      const [rank] = ofType(kit.say({ type: "neighbours.found", rideId, searchId, candidates }), "rank");
+      expect(rank?.candidates).toEqual([newer]);
+    }
   });
 
   test("[O7] is repeated while offers are wanted and rests while enough of them are out", () => {
@@ -238,9 +255,9 @@ describe("the offers of a ride", () => {
     kit.world.ranks = false;
     kit.request("rita");
     kit.request("rolf");
-    for (const { rideId, searchId, candidates } of ofType(kit.effects, "rank")) {
-      const order = candidates.map((candidate) => ({ candidate, score: 1, acceptProbability: null }));
-      kit.say({ type: "candidates.ranked", rideId, searchId, ranked: { order, ranker: "x@1", fallback: null } });
+    for (const rank of ofType(kit.effects, "rank")) {
+      const { rideId, searchId } = rank;
+      kit.say({ type: "candidates.ranked", rideId, searchId, ranked: rankedNearest(rank) });
     }
     expect([asked(kit, 0), asked(kit, 1)]).toEqual([["ann"], []]);
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { DeadReason } from "../../../src/domain/ride.ts";
 import { LIMITS } from "../../../src/matching/limits.ts";
 import { haversineMeters } from "../../../src/spatial/distance.ts";
-import { at, ELSEWHERE, ofType, PICKUP, rideIdOf, riderId, ShardKit, toldTo } from "./shard-kit.ts";
+import { at, ELSEWHERE, ofType, PICKUP, rankedNearest, rideIdOf, riderId, ShardKit, toldTo } from "./shard-kit.ts";
 
 /** A ride whose only offer is an intent: its lock has not answered. */
 function intended(): ShardKit {
@@ -181,9 +181,8 @@ describe("a dead offer", () => {
     kit.request("rita");
     const [late] = ofType(kit.effects, "rank");
     kit.wait(LIMITS.rankAnswerMs);
-    const order = late!.candidates.map((candidate) => ({ candidate, score: 1, acceptProbability: null }));
     const { rideId, searchId } = late!;
-    kit.say({ type: "candidates.ranked", rideId, searchId, ranked: { order, ranker: "late@1", fallback: null } });
+    kit.say({ type: "candidates.ranked", rideId, searchId, ranked: rankedNearest(late!) });
     expect(kit.offersOf()).toEqual([]);
   });
 

@@ -12,9 +12,12 @@ import type { Offer, OfferId, Ride, RideId, RiderId } from "../../../src/domain/
 import type { EpochMs } from "../../../src/domain/time.ts";
 import { apply } from "../../../src/matching/apply.ts";
 import type { Answer, Command, CommandOf, Effect, StoredReply } from "../../../src/matching/commands.ts";
+import type { Decision } from "../../../src/matching/decision.ts";
 import { LIMITS } from "../../../src/matching/limits.ts";
 import { ShardState } from "../../../src/matching/shard-state.ts";
+import { featureMatrix } from "../../../src/ranking/feature-view.ts";
 import { rankByPickupTime } from "../../../src/ranking/nearest-ranker.ts";
+import type { FallbackReason, Ranked } from "../../../src/ranking/ranked.ts";
 import { shardNameOf } from "../../../src/routing/shard-map.ts";
 import { destinationPoint } from "../../../src/spatial/distance.ts";
 import { cellOf, centerOf } from "../../../src/spatial/geohash.ts";
@@ -72,6 +75,7 @@ export class ShardKit {
   readonly rows = {
     rides: new Map<RideId, Ride>(),
     offers: new Map<OfferId, Offer>(),
+    decisions: new Map<string, Decision>(),
     events: new Map<string, RideEvent>(),
     replies: new Map<string, StoredReply & { ride: Ride }>(),
     requestedAt: new Map<string, EpochMs[]>(),
@@ -246,7 +250,10 @@ export class ShardKit {
     for (const effect of effects) {
       if (effect.type === "save.ride") this.rows.rides.set(effect.ride.id, effect.ride);
       else if (effect.type === "save.offer") this.rows.offers.set(effect.offer.id, effect.offer);
-      else if (effect.type === "append.event") this.rows.events.set(effect.event.id, effect.event);
+      else if (effect.type === "save.decision") {
+        const { decision } = effect;
+        this.rows.decisions.set(`${decision.rideId}/${decision.offersBefore}`, decision);
+      } else if (effect.type === "append.event") this.rows.events.set(effect.event.id, effect.event);
       else if (effect.type === "save.reply") {
         const { riderId: rider, key, reply, at: moment } = effect;
         this.rows.requestedAt.set(rider, [...(this.rows.requestedAt.get(rider) ?? []), moment]);
@@ -257,7 +264,7 @@ export class ShardKit {
 
   #answersTo(effect: Effect): Command[] {
     if (effect.type === "rank" && this.world.ranks) {
-      const ranked = rankByPickupTime(effect.candidates, null);
+      const ranked = rankedNearest(effect);
       return [{ type: "candidates.ranked", rideId: effect.rideId, searchId: effect.searchId, ranked }];
     }
     if (effect.type === "find.neighbours" && this.world.neighbours) {
@@ -272,6 +279,14 @@ export class ShardKit {
     }
     return [];
   }
+}
+
+/** What the nearest ranker answers when it is asked so. */
+export function rankedNearest(
+  { candidates, context }: Extract<Effect, { type: "rank" }>,
+  fallback: FallbackReason | null = null,
+): Ranked {
+  return rankByPickupTime(candidates, featureMatrix(candidates, context), fallback);
 }
 
 export function ofType<T extends Effect["type"]>(effects: readonly Effect[], type: T): Extract<Effect, { type: T }>[] {

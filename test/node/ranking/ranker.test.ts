@@ -1,9 +1,22 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { Candidate } from "../../../src/domain/driver.ts";
+import { FEATURE_SET_HASH, featureMatrix } from "../../../src/ranking/feature-view.ts";
 import { rankByPickupTime } from "../../../src/ranking/nearest-ranker.ts";
-import { expectedCostSeconds, type Ranked, RETRY_SECONDS, rankByAcceptance } from "../../../src/ranking/ranker.ts";
-import { candidateAt } from "./scenes.ts";
+import {
+  expectedCostSeconds,
+  type FallbackReason,
+  type Ranked,
+  RETRY_SECONDS,
+  rankByAcceptance,
+} from "../../../src/ranking/ranker.ts";
+import { candidateAt, contextAt } from "./scenes.ts";
 
+const context = contextAt();
+const rankedBy = (probabilities: Float32Array, candidates: readonly Candidate[]) =>
+  rankByAcceptance(candidates, featureMatrix(candidates, context), probabilities, "accept@1");
+const rankedNearest = (candidates: readonly Candidate[], fallback: FallbackReason | null) =>
+  rankByPickupTime(candidates, featureMatrix(candidates, context), fallback);
 const idsOf = (ranked: Ranked) => ranked.order.map(({ candidate }) => candidate.driverId);
 const [near, middle, far] = [candidateAt("near", 400), candidateAt("middle", 480), candidateAt("far", 2_400)];
 
@@ -48,7 +61,7 @@ function permutations<T>(items: readonly T[]): T[][] {
 
 describe("ranking by acceptance", () => {
   test("a willing driver a little farther goes before an unwilling one nearby, but not one far away", () => {
-    const ranked = rankByAcceptance([near, middle, far], Float32Array.of(0.2, 0.8, 0.9), "accept@1");
+    const ranked = rankedBy(Float32Array.of(0.2, 0.8, 0.9), [near, middle, far]);
     expect(idsOf(ranked)).toEqual(["middle", "near", "far"]);
     expect(ranked).toMatchObject({ ranker: "accept@1", fallback: null });
     expect(ranked.order[0]!.acceptProbability).toBeCloseTo(0.8, 6);
@@ -62,24 +75,26 @@ describe("ranking by acceptance", () => {
     ["an answer too few", [0.5, 0.5]],
     ["an answer too many", [0.5, 0.5, 0.5, 0.5]],
   ])("a model that answers %s is not believed in anything", (_, answers) => {
-    const ranked = rankByAcceptance([far, near, middle], Float32Array.from(answers), "accept@1");
+    const ranked = rankedBy(Float32Array.from(answers), [far, near, middle]);
     expect(idsOf(ranked)).toEqual(["near", "middle", "far"]);
     expect(ranked).toMatchObject({ ranker: "nearest@1", fallback: "invalid" });
     expect(ranked.order.every((entry) => entry.acceptProbability === null)).toBe(true);
   });
 
   test("nobody to rank is an empty order, not a failure", () => {
-    expect(rankByAcceptance([], new Float32Array(0), "accept@1")).toEqual({
+    expect(rankedBy(new Float32Array(0), [])).toEqual({
       order: [],
       ranker: "accept@1",
       fallback: null,
+      featureSet: FEATURE_SET_HASH,
+      features: new Float32Array(0),
     });
   });
 });
 
 describe("ranking by pickup time", () => {
   test("the nearest comes first, and the score is his time in seconds", () => {
-    const ranked = rankByPickupTime([far, near, middle], "deadline");
+    const ranked = rankedNearest([far, near, middle], "deadline");
     expect(idsOf(ranked)).toEqual(["near", "middle", "far"]);
     expect(ranked.order[0]!.score).toBeCloseTo(100, 3);
     expect(ranked.fallback).toBe("deadline");
@@ -89,16 +104,16 @@ describe("ranking by pickup time", () => {
     const twins = ["c", "a", "e", "b", "d"].map((id) => candidateAt(id, id < "d" ? 500 : 600));
     void fc.assert(
       fc.property(fc.shuffledSubarray(twins, { minLength: 5 }), (shuffled) => {
-        expect(idsOf(rankByPickupTime(shuffled, null))).toEqual(["a", "b", "c", "d", "e"]);
+        expect(idsOf(rankedNearest(shuffled, null))).toEqual(["a", "b", "c", "d", "e"]);
         const even = new Float32Array(5).fill(0.5);
-        expect(idsOf(rankByAcceptance(shuffled, even, "m"))).toEqual(["a", "b", "c", "d", "e"]);
+        expect(idsOf(rankedBy(even, shuffled))).toEqual(["a", "b", "c", "d", "e"]);
       }),
     );
   });
 
   test("candidates are not reordered in the caller's hands", () => {
     const given = [far, near];
-    rankByPickupTime(given, null);
+    rankedNearest(given, null);
     expect(given).toEqual([far, near]);
   });
 });

@@ -4,6 +4,7 @@ import type { RideEvent } from "../../../src/domain/event.ts";
 import type { LatLng } from "../../../src/domain/place.ts";
 import type { Offer, OfferId, Ride, RiderId } from "../../../src/domain/ride.ts";
 import type { Command, CommandOf, Message, PriorReply, Write } from "../../../src/matching/commands.ts";
+import type { Decision } from "../../../src/matching/decision.ts";
 import { LIMITS } from "../../../src/matching/limits.ts";
 import type { TravelTimesMemory } from "../../../src/matching/travel-times.ts";
 import type { ShardOutside, ShardStorage } from "../../../src/shard/ports.ts";
@@ -18,6 +19,7 @@ class Room implements ShardStorage, ShardOutside {
   readonly rides = new Map<string, Ride>();
   readonly offers = new Map<string, Offer>();
   readonly events = new Map<string, RideEvent>();
+  readonly decisions: Decision[] = [];
   readonly archived = new Set<string>();
   readonly replies = new Map<string, PriorReply>();
   readonly sending: { readonly events: readonly RideEvent[]; readonly done: (sent: boolean) => void }[] = [];
@@ -57,6 +59,7 @@ class Room implements ShardStorage, ShardOutside {
       if (write.type === "save.ride") this.rides.set(write.ride.id, write.ride);
       else if (write.type === "save.offer") this.offers.set(write.offer.id, write.offer);
       else if (write.type === "append.event") this.events.set(write.event.id, write.event);
+      else if (write.type === "save.decision") this.decisions.push(write.decision);
       else if (write.type === "mark.archived") for (const id of write.eventIds) this.archived.add(id);
       else
         this.replies.set(`${write.riderId}/${write.key}`, {
@@ -69,6 +72,10 @@ class Room implements ShardStorage, ShardOutside {
   recall(rideId: string) {
     const ride = this.rides.get(rideId);
     return ride ? { ride, offers: [...this.offers.values()].filter((offer) => offer.rideId === rideId) } : null;
+  }
+
+  readDecisions(): Decision[] {
+    return this.decisions;
   }
 
   findReply(rider: RiderId, key: string): PriorReply | null {

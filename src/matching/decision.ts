@@ -1,0 +1,149 @@
+/**
+ * Why this driver: what one decision knew and what it made of it, written in the same commit as the offers it leads to.
+ * What became of the offers is in their own rows; both are put together for a reader in src/shard/explain.ts.
+ */
+import type { Candidate, DriverId } from "../domain/driver.ts";
+import type { DispatchPolicy } from "../domain/market.ts";
+import type { MatchingRide, Offer, RideId } from "../domain/ride.ts";
+import type { EpochMs } from "../domain/time.ts";
+import type { FallbackReason, Ranked } from "../ranking/ranked.ts";
+import { LIMITS } from "./limits.ts";
+import { fewerUnderLoad } from "./overload.ts";
+import type { Pursuit, ShardState } from "./shard-state.ts";
+
+/** Why a driver whom the search knew of was not ranked. */
+export type LeftOutReason =
+  /** This ride is asking him already. */
+  | "asked"
+  /** Another ride of this shard is asking him, or has him. */
+  | "busy"
+  | "declined"
+  | "expired"
+  | "gave_back"
+  /** Nearer drivers filled the list. */
+  | "beyond_limit";
+
+export interface LeftOut {
+  readonly driverId: DriverId;
+  readonly reason: LeftOutReason;
+}
+
+/** Whom a search found, and who of them may be asked. */
+export interface Sifted {
+  readonly found: number;
+  readonly candidates: readonly Candidate[];
+  readonly leftOut: readonly LeftOut[];
+}
+
+export interface RankedDriver {
+  readonly driverId: DriverId;
+  /** Expected cost in seconds; lower is better. */
+  readonly score: number;
+  /** The part of the cost that is driving; the rest is what refusals are expected to cost. */
+  readonly pickupSeconds: number;
+  readonly acceptProbability: number | null;
+  /** Of the features. */
+  readonly row: number;
+  /** While he was ranked, another ride of this shard had asked him. */
+  readonly taken: boolean;
+}
+
+export interface Decision {
+  readonly rideId: RideId;
+  /** Offers the ride had caused by then: those that follow, up to the next decision's, are of this one. */
+  readonly offersBefore: number;
+  readonly at: EpochMs;
+  /** 1, and one more for each time the ride was given back. */
+  readonly attempt: number;
+  /** Search of the attempt, 1 first; one that found nobody to rank leaves no decision. */
+  readonly wave: number;
+  readonly radiusMeters: number;
+  readonly policy: DispatchPolicy["kind"];
+  /** Drivers wanted to be asked at the same time. */
+  readonly waveSize: number;
+  readonly ranker: string;
+  readonly fallback: FallbackReason | null;
+  /** Drivers with a socket in this shard, and those of them in its index: free, and with a fresh position. */
+  readonly connected: number;
+  readonly available: number;
+  /** Within the radius, and what the ride asked for; neighbours' drivers too. The index looks for no more than it needs. */
+  readonly found: number;
+  /** Best first. */
+  readonly candidates: readonly RankedDriver[];
+  readonly leftOut: readonly LeftOut[];
+  /** Left out and not named. */
+  readonly leftOutMore: number;
+  readonly featureSet: string;
+  /** What the ranker was given. */
+  readonly features: Float32Array;
+}
+
+/** Parts those found, nearest first, into who may be asked and who may not. */
+export function sift(shard: ShardState, rideId: RideId, found: readonly Candidate[]): Sifted {
+  const candidates: Candidate[] = [];
+  const leftOut: LeftOut[] = [];
+  for (const candidate of found.slice(0, LIMITS.candidatesPerSearch)) {
+    const { driverId } = candidate;
+    const offerId = shard.liveOfferOf.get(driverId);
+    if (offerId === undefined) candidates.push(candidate);
+    else leftOut.push({ driverId, reason: shard.offers.get(offerId)!.rideId === rideId ? "asked" : "busy" });
+  }
+  leftOut.push(...excluded(shard, rideId));
+  for (const { driverId } of found.slice(LIMITS.candidatesPerSearch))
+    leftOut.push({ driverId, reason: "beyond_limit" });
+  return { found: found.length, candidates, leftOut };
+}
+
+/** A driver who answered no, let the offer pass or gave the ride back is not asked again for this ride. */
+export function excluded(shard: ShardState, rideId: RideId): LeftOut[] {
+  return shard.offersFor(rideId).flatMap((offer) => {
+    const reason = hadHisChance(offer);
+    return reason === null ? [] : [{ driverId: offer.driverId, reason }];
+  });
+}
+
+function hadHisChance(offer: Offer): LeftOutReason | null {
+  if (offer.state === "ended") return "gave_back";
+  if (offer.state === "dead" && (offer.reason === "declined" || offer.reason === "expired")) return offer.reason;
+  return null;
+}
+
+/** How many drivers are asked at the same time. */
+export function waveSizeNow({ setting, overload }: ShardState): number {
+  const { kind, waveSize } = setting.market.dispatch;
+  return kind === "sequential" ? 1 : fewerUnderLoad(overload, waveSize);
+}
+
+/** Taken the moment the ranking is here and before the first of its offers. */
+export function decisionOf(
+  shard: ShardState,
+  now: EpochMs,
+  ride: MatchingRide,
+  { wave, radiusMeters, sifted }: Pursuit,
+  ranked: Ranked,
+): Decision {
+  const { found, leftOut } = sifted;
+  return {
+    rideId: ride.id,
+    offersBefore: shard.offersFor(ride.id).length,
+    at: now,
+    attempt: ride.redispatches + 1,
+    wave,
+    radiusMeters,
+    policy: shard.setting.market.dispatch.kind,
+    waveSize: waveSizeNow(shard),
+    ranker: ranked.ranker,
+    fallback: ranked.fallback,
+    connected: shard.supply.sessions.size,
+    available: shard.supply.indexed,
+    found,
+    candidates: ranked.order.map(({ candidate: { driverId, pickupSeconds }, score, acceptProbability, row }) => {
+      const taken = shard.liveOfferOf.has(driverId);
+      return { driverId, score, pickupSeconds, acceptProbability, row, taken };
+    }),
+    leftOut: leftOut.slice(0, LIMITS.leftOutPerDecision),
+    leftOutMore: Math.max(0, leftOut.length - LIMITS.leftOutPerDecision),
+    featureSet: ranked.featureSet,
+    features: ranked.features,
+  };
+}

@@ -1,0 +1,142 @@
+/** A ride's decisions for a reader: what was decided (its record) beside what came of it (its offers), codes beside words. */
+import type { DeadReason, Offer } from "../domain/ride.ts";
+import type { Decision, LeftOutReason, RankedDriver } from "../matching/decision.ts";
+import { LIMITS } from "../matching/limits.ts";
+import { FEATURE_COUNT, FEATURE_SET_HASH, FEATURES } from "../ranking/feature-view.ts";
+import type { FallbackReason } from "../ranking/ranked.ts";
+import type { RecalledRide } from "./ports.ts";
+
+/** What became of a driver who was ranked. */
+type Outcome =
+  | "offered"
+  /** Another ride of the shard had asked him before the ranking was there. */
+  | "taken"
+  /** Next in line, and his turn has not come. */
+  | "reserve"
+  /** The ride had caused all the offers that one ride may. */
+  | "spent";
+
+const NOT_ASKED: Readonly<Record<Exclude<Outcome, "offered">, string>> = {
+  taken: "not asked: another ride of this shard was asking him when the ranking came",
+  reserve: "in reserve: his turn did not come, because those before him were enough or a newer search took over",
+  spent: `in reserve: his turn did not come, because the ride has caused all of its ${LIMITS.offersPerRide} offers`,
+};
+
+const REFUSED: Readonly<Record<DeadReason, string>> = {
+  busy: "his lock held him for another offer or ride",
+  offline: "he had no socket",
+  stale: "his lock had heard of a later offer and refused this one",
+  declined: "he declined",
+  expired: "he let it pass",
+  superseded: "another driver accepted first",
+  cancelled: "the ride was called off or gave up before he answered",
+  unreachable: "his socket was gone, or he had another ride",
+  unanswered: "his lock did not answer in time",
+};
+
+const LEFT_OUT: Readonly<Record<LeftOutReason, string>> = {
+  asked: "this ride was asking him already",
+  busy: "another ride of this shard was asking him or had him",
+  declined: "he had declined this ride",
+  expired: "he had let an offer of this ride pass",
+  gave_back: "the ride had left him before",
+  beyond_limit: `${LIMITS.candidatesPerSearch} nearer drivers were considered`,
+};
+
+const WITHOUT_MODEL: Readonly<Record<FallbackReason, string>> = {
+  loading: "no model was loaded yet",
+  deadline: "the model was too slow",
+  error: "the model failed",
+  invalid: "the model's answer could not be used",
+  off: "models are switched off",
+  overload: "the shard was overloaded",
+};
+
+/** Pure: the same rows are the same words. */
+export function explainRide({ ride, offers }: RecalledRide, decisions: readonly Decision[]) {
+  return {
+    rideId: ride.id,
+    state: ride.state,
+    decisions: decisions.map((decision, at) => {
+      const next = decisions[at + 1]?.offersBefore ?? offers.length;
+      return explainDecision(decision, offers.slice(decision.offersBefore, next), offers.length);
+    }),
+  };
+}
+
+function explainDecision(decision: Decision, offers: readonly Offer[], offersOfRide: number) {
+  const { rideId: _, offersBefore, features, ...shown } = decision;
+  const isLast = offersBefore + offers.length === offersOfRide;
+  const spent = isLast && offersOfRide >= LIMITS.offersPerRide;
+  return {
+    ...shown,
+    why: headline(decision),
+    candidates: decision.candidates.map((driver, rank) => {
+      const offer = offers.find(({ driverId }) => driverId === driver.driverId) ?? null;
+      const { driverId, score, pickupSeconds, acceptProbability } = driver;
+      return {
+        rank,
+        driverId,
+        ...becameOf(driver, offer, spent, decision),
+        costSeconds: score,
+        pickupSeconds,
+        refusalSeconds: score - pickupSeconds,
+        acceptProbability,
+        features: featuresByName(decision, driver.row),
+      };
+    }),
+    leftOut: decision.leftOut.map(({ driverId, reason }) => ({
+      driverId,
+      reason,
+      why: `left out: ${LEFT_OUT[reason]}`,
+    })),
+  };
+}
+
+function headline({ attempt, wave, radiusMeters, found, candidates, ranker, fallback, waveSize }: Decision): string {
+  const search = `search ${wave} of attempt ${attempt} found ${found} within ${radiusMeters} m`;
+  const order = `${ranker} put ${candidates.length} in order of expected seconds`;
+  const without = fallback === null ? "" : ` (${WITHOUT_MODEL[fallback]})`;
+  return `${search}; ${order}${without}; ${waveSize} asked at a time`;
+}
+
+function becameOf(driver: RankedDriver, offer: Offer | null, spent: boolean, { at }: Decision) {
+  if (offer === null) {
+    const outcome: Outcome = driver.taken ? "taken" : spent ? "spent" : "reserve";
+    return { outcome, why: NOT_ASKED[outcome], offer: null };
+  }
+  const { id, state } = offer;
+  const afterMs = offer.createdAt - at;
+  const asked = afterMs === 0 ? "asked at once" : `asked from the reserve after ${afterMs} ms`;
+  const outcome: Outcome = "offered";
+  const reason = state === "dead" ? offer.reason : null;
+  return { outcome, why: `${asked}: ${answerTo(offer)}`, offer: { id, state, reason, afterMs } };
+}
+
+function answerTo(offer: Offer): string {
+  switch (offer.state) {
+    case "intent":
+      return "his lock has not answered yet";
+    case "offered":
+      return "he has not answered yet";
+    case "won":
+      return "he accepted, and the ride is his";
+    case "ended":
+      return "he accepted; the ride has ended or left him since";
+    case "dead":
+      return REFUSED[offer.reason];
+  }
+}
+
+/** By column number where the code that wrote them knew other features than this. */
+function featuresByName({ featureSet, features, candidates }: Decision, row: number): Record<string, number | null> {
+  const known = featureSet === FEATURE_SET_HASH;
+  const columns = known ? FEATURE_COUNT : features.length / candidates.length;
+  const values = Array.from(features.subarray(row * columns, (row + 1) * columns));
+  return Object.fromEntries(
+    values.map((value, column) => [
+      known ? FEATURES[column]!.name : `column_${column}`,
+      Number.isFinite(value) ? value : null,
+    ]),
+  );
+}
