@@ -27,6 +27,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   "src/spatial": { imports: ["src/domain"], packages: [] },
   "src/matching": { imports: ["src/domain", "src/spatial", "src/ranking:type"], packages: [] },
   "src/ranking": { imports: ["src/domain", "src/spatial"], packages: [] },
+  "src/learning": { imports: ["src/domain", "src/spatial"], packages: [] },
   "src/routing": { imports: ["src/domain", "src/spatial"], packages: [] },
   "src/calls": { imports: ["src/domain"], packages: [] },
   "src/outbox": { imports: ["src/domain"], packages: [] },
@@ -121,6 +122,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       "src/spatial",
       "src/matching",
       "src/ranking",
+      "src/learning",
       "src/protocol",
       "src/routing",
       "src/outbox",
@@ -152,7 +154,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
 };
 
-const PURE = ["src/domain", "src/spatial", "src/matching", "src/ranking", "src/routing"];
+const PURE = ["src/domain", "src/spatial", "src/matching", "src/ranking", "src/learning", "src/routing"];
 /** Free of the platform and of validation, though not of callbacks. */
 const PLATFORM_FREE = [...PURE, "src/outbox", "src/shard"];
 
