@@ -21,6 +21,9 @@ const STRUCK_WITHIN = { timeout: 10_000, interval: 2 };
 /** An alarm that failed is rung again by the platform after two seconds, then four. */
 const ASKED_FREE = { timeout: 15_000, interval: 100 };
 
+/** After what a ride comes to rest for a moment: its drivers decide, drive or have been told; no message is on its way. */
+export type Rest = "offered" | "assigned" | "arrive" | "start" | "complete";
+
 export class CrashRide {
   readonly crash: Crash;
   readonly ada: PersistentDriver;
@@ -62,8 +65,8 @@ export class CrashRide {
     follow(this.crash, ...Object.values(names), ada, bob, this.#rideId);
   }
 
-  /** From the first hello to the accepts, and on to the end. */
-  async live(): Promise<void> {
+  /** From the first hello to the accepts, and on to the end. `rest` comes between what people do, and all wait for it. */
+  async live(rest: (after: Rest) => Promise<void> = async () => {}): Promise<void> {
     const { life } = this.crash.point;
     this.crash.armed = true;
     await this.ada.start();
@@ -77,16 +80,18 @@ export class CrashRide {
     const offers = [await this.ada.offered(this.#rideId, ASKED_WITHIN_MS)];
     await this.bob.start();
     offers.push(await this.bob.offered(this.#rideId, ASKED_WITHIN_MS));
+    await rest("offered");
     if (life === "cancelled while asked") await this.#cancel();
     // Ada is the first to say yes, wherever both were asked.
     for (const [i, driver] of [this.ada, this.bob].entries()) await this.#accept(driver, offers[i]!);
 
+    await rest("assigned");
     if (life === "cancelled while asked") return;
     if (life === "cancelled on the way") return this.#cancel();
     if (life === "given back") await this.#giveBack();
     if (life === "asked about by the lock") await this.#letLockAsk();
     if (life === "over, its releases lost") this.crash.losesReleases = true;
-    await this.#drive();
+    await this.#drive(rest);
     if (!this.crash.losesReleases) return;
     await this.#letLockAsk();
     // Its shard has not reached the lock yet: the lock has freed itself by asking.
@@ -157,10 +162,13 @@ export class CrashRide {
     await this.#accept(other, await other.offered(this.#rideId, ASKED_WITHIN_MS));
   }
 
-  async #drive(): Promise<void> {
+  async #drive(rest: (after: Rest) => Promise<void>): Promise<void> {
     if (this.#winner === null) return;
     const { driver, offerId } = this.#winner;
-    for (const step of ["arrive", "start", "complete"] as const) await driver.step(offerId, step);
+    for (const step of ["arrive", "start", "complete"] as const) {
+      await driver.step(offerId, step);
+      await rest(step);
+    }
   }
 
   /** What is still open: zeros when the ride is at rest. */
