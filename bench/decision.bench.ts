@@ -7,6 +7,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as ort from "onnxruntime-web/wasm";
+import { readTrees } from "../models/accept/read-trees.ts";
 import { sigmoid, treeMargins } from "../models/accept/trees.ts";
 import { createRandom } from "../sim/random.ts";
 import { decodeDriverUp, fixesOf } from "../src/protocol/driver.ts";
@@ -17,7 +18,6 @@ import { rankByPickupTime } from "../src/ranking/nearest-ranker.ts";
 import { type Ranked, rankByAcceptance } from "../src/ranking/ranker.ts";
 import { createDecisionWorld, type DecisionWorld, type Said } from "./decision-world.ts";
 import { formatNumber, formatRatio, formatSpread, quantile, type Spread, spreadOf } from "./measure.ts";
-import { readTrees } from "./onnx-trees.ts";
 import { createReporter, readOptions } from "./report.ts";
 
 const SEED = 7;

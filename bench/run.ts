@@ -1,7 +1,7 @@
 /**
- * `npm run bench [-- index|decision|eta|batch|system|kdd18 …] [--quick] [--write]`: runs all benchmarks, or those named,
- * one after another. `--write` puts their figures into docs/BENCHMARKS.md. Other options go to the benchmarks that know
- * them.
+ * `npm run bench [-- index|decision|eta|batch|simulator|system|kdd18 …] [--quick] [--write]`: runs all benchmarks, or
+ * those named, one after another. `--write` puts their figures into docs/BENCHMARKS.md. Other options go to the
+ * benchmarks that know them.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -17,6 +17,7 @@ const BENCHMARKS = {
   decision: [],
   eta: [],
   batch: [],
+  simulator: [],
   system: ["drivers", "rides-per-second", "rounds", "minutes", "state"],
   kdd18: ["seeds"],
 } as const;

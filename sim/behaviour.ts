@@ -91,6 +91,14 @@ export const BEHAVIOUR = {
   /** Per assigned ride. */
   driverCancelShare: 0.012,
   riderNoShowShare: 0.01,
+
+  /** From the driver's arrival until the rider sits in the car. */
+  boardingMeanMs: 45_000,
+  /** A driver without a ride stands this long before he looks for work elsewhere. */
+  parkedMeanMs: 120_000,
+  /** He works this long, ends the ride that he has, and rests at home. */
+  shiftMeanMs: 7 * 3_600_000,
+  restMeanMs: 3_600_000,
 } as const;
 
 export function createDriverTemper(random: Random): DriverTemper {

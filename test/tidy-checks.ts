@@ -115,6 +115,22 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     imports: ["src/domain", "src/spatial", "src/routing", "src/protocol", "sim", "sim/city", "sim/live", "client"],
     packages: [NODE],
   },
+  // The one part of the simulator that knows the models: it compares what is served.
+  "sim/lab": {
+    imports: [
+      "src/domain",
+      "src/spatial",
+      "src/matching",
+      "src/ranking",
+      "src/protocol",
+      "src/routing",
+      "src/shard",
+      "models",
+      "sim",
+      "sim/city",
+    ],
+    packages: [NODE],
+  },
   "sim/city": { imports: ["src/domain", "src/spatial", "sim"], packages: [NODE] },
   sim: {
     imports: [
@@ -143,6 +159,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       "models",
       "sim",
       "sim/city",
+      "sim/lab",
       "sim/live",
       "client",
     ],

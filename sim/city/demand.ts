@@ -1,6 +1,7 @@
 /** What a source of ride requests is, whether generated or read from a file of real ones. */
 import type { LatLng } from "../../src/domain/place.ts";
 import type { RideRequest } from "../../src/domain/ride.ts";
+import { haversineMeters } from "../../src/spatial/distance.ts";
 import type { Random } from "../random.ts";
 
 /** One wish for a ride; `atMs` counts city time from the start of the run. */
@@ -14,6 +15,14 @@ export interface Demand {
   next(): Trip | null;
   /** A place where trips begin: drivers start and roam where riders are. */
   place(random: Random): LatLng;
+}
+
+const PLACES_COMPARED = 2;
+
+/** Where a driver without a ride goes. Nobody crosses the whole city for nothing: of a few busy places the nearest. */
+export function busyPlaceNear(demand: Pick<Demand, "place">, from: LatLng, random: Random): LatLng {
+  const places = Array.from({ length: PLACES_COMPARED }, () => demand.place(random));
+  return places.reduce((a, b) => (haversineMeters(from, a) < haversineMeters(from, b) ? a : b));
 }
 
 /** Most riders take any car; the rest are what filters are for. */

@@ -1,4 +1,4 @@
-/** Demand from real pickups. Their drop-offs were never published, so each borrows that of a real trip from nearby. */
+/** Demand from real pickups. Where drop-offs were never published, each borrows that of a real trip from nearby. */
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { LatLng } from "../../src/domain/place.ts";
@@ -36,8 +36,8 @@ export function createReplayedDemand(
       if (!due) return null;
       index += 1;
       const pickup = jittered(due, random);
-      const trip = nearbyTrip(squares, pickup, random);
-      const dropoff = trip?.dropoff ?? gravityDropoff(pickup, () => anyPlace(random), random);
+      const known = due.dropoff ?? nearbyTrip(squares, pickup, random)?.dropoff;
+      const dropoff = known ?? gravityDropoff(pickup, () => anyPlace(random), random);
       // Times are published to the minute; spread inside it, or every minute would begin with a burst that never was.
       const atMs = (due.at - fromSeconds + (due.at % 60 === 0 ? spreadInMinute(pickups, index - 1) : 0)) * 1_000;
       return { atMs, request: rideRequest(pickup, dropoff, random) };

@@ -1,7 +1,8 @@
 /**
- * Real pickups from a file, plain or gzip, in one of two forms told apart by their header:
+ * Real pickups from a file, plain or gzip, in one of three forms told apart by their header:
  *   `t_epoch,lat,lon,base`         Unix seconds
  *   `Date/Time,Lat,Lon,Base`       `4/1/2014 0:11:00`, New York's summer time, as the source published it
+ *   `cab,pickup_t,dropoff_t,pickup_lat,pickup_lon,dropoff_lat,dropoff_lon,…`   Unix seconds; the ways are known whole
  */
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
@@ -11,6 +12,8 @@ import type { LatLng } from "../../src/domain/place.ts";
 export interface Pickup extends LatLng {
   /** Unix seconds. */
   readonly at: number;
+  /** Where the source tells it. */
+  readonly dropoff?: LatLng;
 }
 
 export interface Window {
@@ -88,9 +91,16 @@ function parserFor(header: string): (cells: string[], line: number) => Pickup {
     .toLowerCase();
   if (names.startsWith("t_epoch,lat,lon")) return (cells, line) => pickup(epochOf(cells[0], line), cells, line);
   if (names.startsWith("date/time,lat,lon")) return (cells, line) => pickup(localOf(cells[0], line), cells, line);
+  if (names.startsWith("cab,pickup_t,dropoff_t,pickup_lat,pickup_lon,dropoff_lat,dropoff_lon")) return wholeTrip;
   throw new RequestsFileError(
     `line 1: expected the header "t_epoch,lat,lon,base" or "Date/Time,Lat,Lon,Base", got "${header.slice(0, 80)}"`,
   );
+}
+
+function wholeTrip(cells: string[], line: number): Pickup {
+  const [, at, , lat, lng, toLat, toLng] = cells;
+  const dropoff = { lat: degrees(toLat, 90, "dropoff_lat", line), lng: degrees(toLng, 180, "dropoff_lon", line) };
+  return { ...pickup(epochOf(at, line), ["", lat ?? "", lng ?? ""], line), dropoff };
 }
 
 function pickup(at: number, cells: string[], line: number): Pickup {

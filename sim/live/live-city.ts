@@ -1,11 +1,9 @@
 /** The whole city against one server: its drivers, its riders, one wheel that moves them all, and an orderly end. */
 import { createRiderClient } from "../../client/rider-client.ts";
 import { createDevTokens } from "../../client/tokens.ts";
-import type { LatLng } from "../../src/domain/place.ts";
 import type { RideId } from "../../src/domain/ride.ts";
-import { haversineMeters } from "../../src/spatial/distance.ts";
-import { riderNoShow } from "../behaviour.ts";
-import type { Demand, Trip } from "../city/demand.ts";
+import { BEHAVIOUR, riderNoShow } from "../behaviour.ts";
+import { busyPlaceNear, type Demand, type Trip } from "../city/demand.ts";
 import type { FleetDriver } from "../city/fleet.ts";
 import type { CityPlan } from "../city/places.ts";
 import type { Random } from "../random.ts";
@@ -48,9 +46,7 @@ export interface LiveCity {
 
 const WHEEL_TICK_MS = 20;
 const OPENING_MS = 3_000;
-const BOARDING_MEAN_MS = 45_000;
 const HURRY = 12;
-const PLACES_COMPARED = 2;
 const DROP_EVERY_MS = 1_000;
 
 export function createLiveCity(setting: CitySetting): LiveCity {
@@ -133,16 +129,10 @@ class City implements LiveCity {
       ...this.#setting,
       driver,
       token: createDevTokens(http, { role: "driver", ...who }),
-      roam: (from) => this.#busyPlaceNear(from),
+      roam: (from) => busyPlaceNear(this.#setting.demand, from, this.#roamRandom),
       // A ride of an earlier run on this state: its rider is not here to be asked, so he comes at once.
       boarding: (rideId) => (this.#boarding.has(rideId) ? this.#boarding.get(rideId)! : 0),
     });
-  }
-
-  /** Drivers do not cross the whole city for nothing: of a few busy places the nearest. */
-  #busyPlaceNear(from: LatLng): LatLng {
-    const places = Array.from({ length: PLACES_COMPARED }, () => this.#setting.demand.place(this.#roamRandom));
-    return places.reduce((a, b) => (haversineMeters(from, a) < haversineMeters(from, b) ? a : b));
   }
 
   #awaitNext(startedAt: number): void {
@@ -170,7 +160,7 @@ class City implements LiveCity {
       client: createRiderClient({ ...http, token }),
       random,
       onNamed: (rideId) => {
-        this.#boarding.set(rideId, riderNoShow(random) ? null : random.exponential(BOARDING_MEAN_MS));
+        this.#boarding.set(rideId, riderNoShow(random) ? null : random.exponential(BEHAVIOUR.boardingMeanMs));
       },
     });
     this.#riders.set(riderId, rider);

@@ -4,15 +4,16 @@ import type { TokenSource } from "../../client/tokens.ts";
 import type { DriverRide, Holding, OfferCard, TripStep } from "../../src/domain/notice.ts";
 import type { LatLng } from "../../src/domain/place.ts";
 import type { OfferId, RideId } from "../../src/domain/ride.ts";
+import { localHour } from "../../src/domain/time.ts";
 import { haversineMeters } from "../../src/spatial/distance.ts";
-import { answerOffer, driverCancel } from "../behaviour.ts";
+import { answerOffer, BEHAVIOUR, driverCancel } from "../behaviour.ts";
 import type { FleetDriver } from "../city/fleet.ts";
 import { advance, type Car, createCar } from "../city/movement.ts";
+import { offerView } from "../city/offer-view.ts";
 import type { CityPlan } from "../city/places.ts";
 import type { CityClock } from "./city-clock.ts";
 import type { Happening, HistoryLog } from "./history-log.ts";
 import type { Measures } from "./measures.ts";
-import { offerView } from "./offer-view.ts";
 
 export interface DriverSetting {
   readonly baseUrl: string;
@@ -48,7 +49,6 @@ type Doing =
   | { readonly kind: "deciding"; readonly card: OfferCard }
   | { readonly kind: "ride"; readonly ride: DriverRide; readonly returnAtMeters: number | null };
 
-const PARKED_MEAN_MS = 120_000;
 const STEP_RETRY_MS = 5_000;
 const ACCURACY_METERS = 8;
 
@@ -154,14 +154,20 @@ class Driver implements LiveDriver {
 
   #consider(card: OfferCard): void {
     if (this.#isDeciding(card.offerId)) return;
-    const { driver, measures } = this.#setting;
+    const { driver, measures, plan, clock } = this.#setting;
     const { offerId, rideId } = card;
     measures.counters.offers += 1;
     measures.offerSeen(rideId);
     this.#note({ op: "told", type: "offer", offerId, rideId });
     if (this.#doing.kind !== "idle") return this.#grasp(card, this.#doing);
     this.#doing = { kind: "deciding", card };
-    const view = offerView(card, this.#car, this.#idleSince, this.#setting);
+    const view = offerView(card, {
+      car: this.#car,
+      citySpeedMetersPerSecond: plan.citySpeedMetersPerSecond,
+      idleSeconds: ((performance.now() - this.#idleSince) * clock.speed) / 1_000,
+      hourLocal: localHour(Date.now(), plan.utcOffsetMinutes),
+      ttlMs: card.ttlMs * clock.speed,
+    });
     const answer = answerOffer(driver.temper, view, driver.random);
     if (answer.answer === "ignore") return;
     this.#after(answer.afterMs, () => {
@@ -280,7 +286,7 @@ class Driver implements LiveDriver {
 
   #park(): void {
     this.#parked = true;
-    this.#after(this.#setting.driver.random.exponential(PARKED_MEAN_MS), () => {
+    this.#after(this.#setting.driver.random.exponential(BEHAVIOUR.parkedMeanMs), () => {
       this.#parked = false;
       if (!this.#car.target && this.#doing.kind !== "ride") this.#car.target = this.#setting.roam(this.#car.position);
     });

@@ -38,6 +38,17 @@ test("both published forms of the pickups, plain or gzip, are read alike", async
   expect(await readPickups(fileOf("local.csv.gz", local))).toEqual(expected);
 });
 
+test("a file of whole trips is replayed with the drop-offs that it tells", async () => {
+  const head = "cab,pickup_t,dropoff_t,pickup_lat,pickup_lon,dropoff_lat,dropoff_lon,path_km,n_fixes\n";
+  const file = fileOf("trips.csv", `${head}7,1211018453,1211018718,37.79,-122.4,37.77,-122.41,1.78,6\n`);
+  const pickups = await readPickups(file);
+  expect(pickups).toEqual([{ at: 1_211_018_453, lat: 37.79, lng: -122.4, dropoff: { lat: 37.77, lng: -122.41 } }]);
+  const trip = createReplayedDemand(pickups, 1_211_018_400, [], createRandom(1)).next()!;
+  expect(trip.atMs).toBe(53_000);
+  expect(trip.request.dropoff).toEqual({ lat: 37.77, lng: -122.41 });
+  expect(haversineMeters(trip.request.pickup, pickups[0]!)).toBeLessThan(100);
+});
+
 test.each([
   ["when,where\n", 'line 1: expected the header "t_epoch,lat,lon,base"'],
   [

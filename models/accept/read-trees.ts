@@ -1,8 +1,8 @@
 /**
- * Reads a tree ensemble back out of the ONNX file that models/accept/export-onnx.ts wrote, so that the plain evaluation
- * measured beside the runtime evaluates the very same model. It understands what that exporter writes and nothing else.
+ * Reads a tree ensemble back out of the ONNX file that export-onnx.ts wrote, so that whoever evaluates it in plain
+ * TypeScript, beside the runtime or without one, evaluates the very same model. It understands what that exporter writes and nothing else.
  */
-import type { Tree, TreeModel } from "../models/accept/trees.ts";
+import type { Tree, TreeModel } from "./trees.ts";
 
 interface Field {
   readonly number: number;

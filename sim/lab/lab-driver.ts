@@ -1,0 +1,300 @@
+/**
+ * One driver: roams, answers offers as his temper says, drives the rides he wins, and goes home when his shift is over.
+ * Everything he knows he was told by a shard. What he makes of a ride is drawn from a stream of his own for that ride, so
+ * the same driver asked for the same ride in the same situation answers alike under every policy.
+ */
+import { assert } from "../../src/domain/assert.ts";
+import type { DriverNotice, DriverRide, Holding, OfferCard, TripStep } from "../../src/domain/notice.ts";
+import type { LatLng, ShardName } from "../../src/domain/place.ts";
+import type { OfferId } from "../../src/domain/ride.ts";
+import { localHour } from "../../src/domain/time.ts";
+import { shardAt, shardOfRide } from "../../src/routing/shard-map.ts";
+import { haversineMeters } from "../../src/spatial/distance.ts";
+import { answerOffer, BEHAVIOUR, driverCancel } from "../behaviour.ts";
+import { busyPlaceNear } from "../city/demand.ts";
+import type { FleetDriver } from "../city/fleet.ts";
+import { offerView } from "../city/offer-view.ts";
+import type { LabCity } from "./lab-city.ts";
+import { type Leg, legOf, positionOn } from "./leg.ts";
+
+type Doing =
+  | { readonly kind: "home" }
+  | { readonly kind: "idle" }
+  | { readonly kind: "deciding"; readonly offerId: OfferId }
+  | { readonly kind: "ride"; readonly ride: DriverRide };
+
+const ACCURACY_METERS = 8;
+
+export class LabDriver {
+  readonly driver: FleetDriver;
+  readonly #city: LabCity;
+  /** Roaming, parking and shifts: nothing of it depends on how often he is asked. */
+  readonly #errands: FleetDriver["random"];
+  #doing: Doing = { kind: "home" };
+  #place: LatLng;
+  #leg: Leg | null = null;
+  #shard: ShardName | null = null;
+  #epoch = 0;
+  #fixes = 0;
+  #tickets = 0;
+  #idleSince = 0;
+  #shiftEndsAt = 0;
+  /** Rises with whatever makes an earlier intention void. */
+  #plan = 0;
+
+  constructor(city: LabCity, driver: FleetDriver) {
+    this.#city = city;
+    this.driver = driver;
+    this.#place = driver.start;
+    this.#errands = driver.random.fork("errands");
+  }
+
+  /** He begins to work where he lives. */
+  start(): void {
+    const { loop, tally } = this.#city;
+    this.#place = this.driver.start;
+    this.#shiftEndsAt = loop.now + this.#errands.exponential(BEHAVIOUR.shiftMeanMs);
+    tally.online(this.driver.driverId, loop.now);
+    this.#becomeIdle();
+    this.#attach(shardAt(this.#place, this.#city.shardBits));
+  }
+
+  /** His turn to say where he is. */
+  tick(): void {
+    if (this.#doing.kind === "home") return;
+    const { loop } = this.#city;
+    if (this.#doing.kind === "idle" && loop.now >= this.#shiftEndsAt) return this.#goHome();
+    const { driverId } = this.driver;
+    this.#city.counts.movements += 1;
+    this.#fixes += 1;
+    const position = this.#position();
+    const headingDegrees = this.#leg?.headingDegrees ?? null;
+    const speedMetersPerSecond = this.#leg?.speedMetersPerSecond ?? 0;
+    const fix = { seq: this.#fixes, position, headingDegrees, speedMetersPerSecond, accuracyMeters: ACCURACY_METERS };
+    this.#city
+      .shard(this.#shard!)
+      .submit({ type: "driver.located", driverId, epoch: this.#epoch, fixes: [{ ...fix, at: loop.now }] });
+  }
+
+  hear(notice: DriverNotice, epoch: number): void {
+    if (epoch !== this.#epoch || this.#doing.kind === "home") return;
+    switch (notice.type) {
+      case "welcome":
+        return this.#resume(notice.holding);
+      case "offer":
+        return this.#consider(notice);
+      case "offer.closed":
+        return this.#forget(notice.offerId);
+      case "offer.verdict":
+        if (notice.verdict.outcome === "won") return this.#follow(notice.verdict.ride);
+        return this.#forget(notice.offerId);
+      case "trip.verdict":
+        if (notice.verdict.outcome !== "done") return;
+        return notice.step === "cancel" ? this.#release(notice.offerId) : this.#follow(notice.verdict.ride);
+      case "trip.changed":
+        return this.#follow(notice.ride);
+      default:
+        return;
+    }
+  }
+
+  /** He has left the cell and is asked to speak to the next shard from now on. */
+  moveTo(position: LatLng, epoch: number): void {
+    this.#city.soon(() => {
+      if (epoch === this.#epoch && this.#doing.kind !== "home") this.#attach(shardAt(position, this.#city.shardBits));
+    });
+  }
+
+  /** As a socket's opening does it: first his lock, then the shard with what he holds, then a word to the old shard. */
+  #attach(shard: ShardName): void {
+    const { driverId, profile } = this.driver;
+    const lock = this.#city.lock(driverId);
+    const ticketExpiresAt = this.#city.loop.now + 30_000 + ++this.#tickets / 1_000_000;
+    const ticketId = `${driverId}/${this.#tickets}`;
+    const answer = lock.submit({ type: "attach", shard, ticketId, ticketExpiresAt });
+    assert(answer.type === "attached", `${driverId} was turned away`);
+    const { epoch, previous } = answer;
+    this.#shard = shard;
+    this.#epoch = epoch;
+    const endsAt = Number.POSITIVE_INFINITY;
+    const { stats } = lock.state;
+    const session = { driverId, epoch, profile, stats, available: true, endsAt, holding: this.#holding(shard, epoch) };
+    this.#city.shard(shard).submit({ type: "driver.attached", ...session });
+    if (previous !== null && previous.shard !== shard) {
+      this.#city.shard(previous.shard).submit({ type: "driver.superseded", driverId, epoch: previous.epoch });
+    }
+    this.tick();
+  }
+
+  #holding(shard: ShardName, epoch: number): Holding {
+    const { driverId } = this.driver;
+    const { holder } = this.#city.lock(driverId).state;
+    if (holder === null) return { kind: "none" };
+    const from = { shard, epoch };
+    const { offerId } = holder;
+    const answer = this.#city.shard(holder.shard).submit({ type: "offer.viewed", offerId, driverId, from });
+    return answer?.type === "holding" ? answer.holding : { kind: "none" };
+  }
+
+  #resume(holding: Holding): void {
+    if (holding.kind === "offer") this.#consider(holding.offer);
+    else if (holding.kind === "ride") this.#follow(holding.ride);
+  }
+
+  #goHome(): void {
+    const { loop, tally } = this.#city;
+    const { driverId } = this.driver;
+    const shard = this.#city.shard(this.#shard!);
+    tally.offline(driverId, loop.now);
+    this.#doing = { kind: "home" };
+    this.#leg = null;
+    this.#plan += 1;
+    shard.submit({ type: "driver.detached", driverId, epoch: this.#epoch });
+    loop.after(this.#errands.exponential(BEHAVIOUR.restMeanMs), () => this.start());
+  }
+
+  #consider(card: OfferCard): void {
+    if (this.#doing.kind === "deciding" && this.#doing.offerId === card.offerId) return;
+    // The promise that the whole protocol is for; a comparison in which it does not hold would be worth nothing.
+    assert(this.#doing.kind === "idle", `S2: ${this.driver.driverId} is ${this.#doing.kind} and is shown an offer`);
+    const { offerId, rideId } = card;
+    const { loop, plan, tally } = this.#city;
+    this.#doing = { kind: "deciding", offerId };
+    tally.counts.offers += 1;
+    const view = offerView(card, {
+      car: {
+        position: this.#position(),
+        target: this.#leg?.to ?? null,
+        headingDegrees: this.#leg?.headingDegrees ?? null,
+      },
+      citySpeedMetersPerSecond: plan.citySpeedMetersPerSecond,
+      idleSeconds: (loop.now - this.#idleSince) / 1_000,
+      hourLocal: localHour(loop.now, plan.utcOffsetMinutes),
+      ttlMs: card.ttlMs,
+    });
+    const answer = answerOffer(this.driver.temper, view, this.driver.random.fork(`answer ${rideId}`));
+    if (answer.answer === "ignore") return;
+    loop.after(answer.afterMs, () => {
+      // A card that was taken away cannot be answered.
+      if (this.#doing.kind === "deciding" && this.#doing.offerId === offerId) this.#reply(offerId, answer.answer);
+    });
+  }
+
+  #reply(offerId: OfferId, said: "accept" | "decline"): void {
+    const { driverId } = this.driver;
+    const from = { shard: this.#shard!, epoch: this.#epoch };
+    this.#city.tally.counts[said === "accept" ? "accepts" : "declines"] += 1;
+    const type = said === "accept" ? "offer.accepted" : "offer.declined";
+    const answer = this.#city
+      .shard(shardOfRide(offerId, this.#city.shardBits)!)
+      .submit({ type, offerId, driverId, from });
+    assert(answer?.type === "verdict", `${said} of ${offerId} was not judged`);
+    const { verdict } = answer;
+    this.#city
+      .shard(from.shard)
+      .submit({ type: "offer.judged", driverId, epoch: from.epoch, cid: "1", offerId, verdict });
+  }
+
+  #step(offerId: OfferId, step: TripStep): void {
+    const { driverId } = this.driver;
+    const from = { shard: this.#shard!, epoch: this.#epoch };
+    const shard = this.#city.shard(shardOfRide(offerId, this.#city.shardBits)!);
+    // He presses the button where he stands, and an engaged driver's place is believed no older than that.
+    this.tick();
+    const answer = shard.submit({ type: "trip.stepped", offerId, driverId, from, step });
+    assert(answer?.type === "trip", `${step} of ${offerId} was not judged`);
+    const { verdict } = answer;
+    this.#city
+      .shard(from.shard)
+      .submit({ type: "trip.judged", driverId, epoch: from.epoch, cid: "1", offerId, step, verdict });
+  }
+
+  /** The newest word about a ride of his. */
+  #follow(ride: DriverRide): void {
+    const { state, offerId } = ride;
+    if (state !== "assigned" && state !== "arrived" && state !== "on_trip") return this.#release(offerId);
+    const known = this.#doing.kind === "ride" && this.#doing.ride.offerId === offerId ? this.#doing.ride : null;
+    if (known !== null && known.version >= ride.version) return;
+    this.#doing = { kind: "ride", ride };
+    this.#plan += 1;
+    if (state === "assigned") this.#driveToPickup(ride);
+    else if (state === "on_trip") this.#driveToDropoff(ride);
+    else {
+      this.#stand();
+      const { boardingMs } = this.#city.rider(ride.rideId);
+      // Without a rider the shard ends the ride after its own patience, and says so.
+      if (boardingMs !== null) this.#intend(boardingMs, () => this.#step(offerId, "start"));
+    }
+  }
+
+  #driveToPickup({ rideId, offerId, pickup }: DriverRide): void {
+    const own = this.driver.random.fork(`way ${rideId}`);
+    const leg = this.#driveTo(pickup, own.normal());
+    const givesBack = driverCancel(own);
+    const lastsMs = leg.endAt - leg.startAt;
+    if (givesBack) this.#intend(lastsMs * givesBack.atShareOfWay, () => this.#step(offerId, "cancel"));
+    else this.#intend(lastsMs, () => this.#step(offerId, "arrive"));
+  }
+
+  #driveToDropoff({ rideId, offerId, dropoff }: DriverRide): void {
+    const leg = this.#driveTo(dropoff, this.#city.rider(rideId).traffic);
+    this.#intend(leg.endAt - leg.startAt, () => this.#step(offerId, "complete"));
+  }
+
+  #forget(offerId: OfferId): void {
+    if (this.#doing.kind === "deciding" && this.#doing.offerId === offerId) this.#doing = { kind: "idle" };
+  }
+
+  /** The ride is not his any more. He has become free, and goes on from where he is. */
+  #release(offerId: OfferId): void {
+    if (this.#doing.kind !== "ride" || this.#doing.ride.offerId !== offerId) return this.#forget(offerId);
+    this.#stand();
+    this.#becomeIdle();
+  }
+
+  #becomeIdle(): void {
+    this.#doing = { kind: "idle" };
+    this.#idleSince = this.#city.loop.now;
+    this.#plan += 1;
+    this.#park();
+  }
+
+  /** He waits a while, then looks for work where people are, and waits there. An offer meanwhile changes nothing of it. */
+  #park(): void {
+    this.#intend(this.#errands.exponential(BEHAVIOUR.parkedMeanMs), () => {
+      const leg = this.#driveTo(busyPlaceNear(this.#city.demand, this.#position(), this.#errands), 0);
+      this.#intend(leg.endAt - leg.startAt, () => {
+        this.#stand();
+        this.#park();
+      });
+    });
+  }
+
+  /** `traffic` is how much slower than usual this way is, in standard deviations. */
+  #driveTo(to: LatLng, traffic: number): Leg {
+    const { loop, travel, plan } = this.#city;
+    const from = this.#position();
+    const meters = haversineMeters(from, to);
+    const seconds =
+      travel.seconds(meters, localHour(loop.now, plan.utcOffsetMinutes), traffic) / this.driver.speedFactor;
+    this.#leg = legOf(from, to, loop.now, seconds, meters);
+    return this.#leg;
+  }
+
+  #stand(): void {
+    this.#place = this.#position();
+    this.#leg = null;
+  }
+
+  #position(): LatLng {
+    return this.#leg === null ? this.#place : positionOn(this.#leg, this.#city.loop.now);
+  }
+
+  /** What he means to do then, unless something else has come up. */
+  #intend(afterMs: number, action: () => void): void {
+    const plan = this.#plan;
+    this.#city.loop.after(afterMs, () => {
+      if (this.#plan === plan) action();
+    });
+  }
+}

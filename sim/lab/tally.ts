@@ -1,0 +1,234 @@
+/**
+ * What became of everybody in one run, seen from outside: rides by their events, drivers by when they came and went. Rides
+ * count that were asked for while the demand lasted, whenever they ended; drivers' time counts while it lasted.
+ */
+import type { DriverId } from "../../src/domain/driver.ts";
+import type { RideEvent } from "../../src/domain/event.ts";
+import { isTerminal, type RideId, type RideState } from "../../src/domain/ride.ts";
+import { type EpochMs, HOUR_MS, MINUTE_MS, SECOND_MS } from "../../src/domain/time.ts";
+import { cellOf } from "../../src/spatial/geohash.ts";
+import { gini, meanOf, quantileOf } from "./statistics.ts";
+
+/** A square of about 1.2 km by 0.6 km. */
+const CELL_BITS = 30;
+/** Who was there for less has no hourly income to speak of. */
+const LEAST_ONLINE_MS = 15 * MINUTE_MS;
+
+interface RideRecord {
+  readonly requestedAt: EpochMs;
+  readonly cell: string;
+  readonly fareCents: number;
+  state: RideState;
+  version: number;
+  assignedAt: EpochMs | null;
+  arrivedAt: EpochMs | null;
+  driverId: DriverId | null;
+}
+
+interface DriverRecord {
+  onlineMs: number;
+  busyMs: number;
+  incomeCents: number;
+  onlineSince: EpochMs | null;
+  busySince: EpochMs | null;
+}
+
+/** Sums that can be added up over runs. */
+export interface Group {
+  readonly key: string;
+  requests: number;
+  completed: number;
+  pickups: number;
+  waitMinutes: number;
+  onlineMs: number;
+  busyMs: number;
+}
+
+export interface RunFigures {
+  readonly servedShare: number;
+  readonly waitMinutes: number;
+  readonly waitMinutesP90: number;
+  readonly matchSeconds: number;
+  readonly approachMinutes: number;
+  readonly unservedShare: number;
+  readonly cancelledShare: number;
+  readonly offersPerRequest: number;
+  readonly acceptedShare: number;
+  readonly idleShare: number;
+  readonly incomePerHour: number;
+  readonly incomeGini: number;
+}
+
+export interface RunResult {
+  readonly requests: number;
+  readonly figures: RunFigures;
+  /** Minutes from request to the driver at the kerb, sorted; who was never picked up is not in it. */
+  readonly waits: readonly number[];
+  /** Per hour online, per driver, sorted. */
+  readonly incomes: readonly number[];
+  readonly byHour: readonly Group[];
+  readonly byCell: readonly Group[];
+}
+
+export class Tally {
+  readonly counts = { offers: 0, accepts: 0, declines: 0, refused: 0 };
+  readonly #from: EpochMs;
+  readonly #to: EpochMs;
+  readonly #utcOffsetMs: number;
+  readonly #rides = new Map<RideId, RideRecord>();
+  readonly #drivers = new Map<DriverId, DriverRecord>();
+  readonly #hours = new Map<string, Group>();
+  #open = 0;
+
+  constructor(from: EpochMs, to: EpochMs, utcOffsetMinutes: number) {
+    this.#from = from;
+    this.#to = to;
+    this.#utcOffsetMs = utcOffsetMinutes * MINUTE_MS;
+  }
+
+  /** Rides that are not over yet. */
+  get open(): number {
+    return this.#open;
+  }
+
+  versionOf(rideId: RideId): number {
+    return this.#rides.get(rideId)?.version ?? 0;
+  }
+
+  online(driverId: DriverId, at: EpochMs): void {
+    const known = this.#drivers.get(driverId);
+    if (known) known.onlineSince = at;
+    else this.#drivers.set(driverId, { onlineMs: 0, busyMs: 0, incomeCents: 0, onlineSince: at, busySince: null });
+  }
+
+  offline(driverId: DriverId, at: EpochMs): void {
+    const driver = this.#drivers.get(driverId)!;
+    driver.onlineMs += this.#spend("onlineMs", driver.onlineSince, at);
+    driver.onlineSince = null;
+  }
+
+  changed({ type, rideId, version, at, ride }: RideEvent): void {
+    if (type === "ride.requested") {
+      const { pickup } = ride.request;
+      this.#open += 1;
+      this.#rides.set(rideId, {
+        requestedAt: at,
+        cell: cellOf(pickup.lat, pickup.lng, CELL_BITS),
+        fareCents: ride.fareCents,
+        state: ride.state,
+        version,
+        assignedAt: null,
+        arrivedAt: null,
+        driverId: null,
+      });
+      return;
+    }
+    const record = this.#rides.get(rideId)!;
+    const wasOver = isTerminalState(record.state);
+    record.state = ride.state;
+    record.version = version;
+    if (type === "ride.assigned" && ride.state === "assigned") {
+      record.assignedAt = at;
+      record.driverId = ride.driverId;
+      this.#drivers.get(ride.driverId)!.busySince = at;
+    } else if (type === "ride.arrived") record.arrivedAt = at;
+    if (type === "ride.redispatched" || isTerminal(ride)) this.#freed(record, at);
+    if (isTerminal(ride) && !wasOver) this.#open -= 1;
+    if (ride.state === "completed") this.#drivers.get(ride.driverId)!.incomeCents += ride.fareCents;
+  }
+
+  /** Ends the books. Whoever is still online is so until the demand's end. */
+  result(): RunResult {
+    for (const driver of this.#drivers.values()) {
+      driver.onlineMs += this.#spend("onlineMs", driver.onlineSince, this.#to);
+      driver.onlineSince = null;
+    }
+    const rides = [...this.#rides.values()];
+    const waits = rides.flatMap(({ requestedAt, arrivedAt }) =>
+      arrivedAt === null ? [] : [(arrivedAt - requestedAt) / MINUTE_MS],
+    );
+    waits.sort((a, b) => a - b);
+    const incomes = [...this.#drivers.values()]
+      .filter(({ onlineMs }) => onlineMs >= LEAST_ONLINE_MS)
+      .map(({ incomeCents, onlineMs }) => incomeCents / 100 / (onlineMs / HOUR_MS))
+      .sort((a, b) => a - b);
+    const requests = rides.length + this.counts.refused;
+    const byHour = this.#grouped(rides, this.#hours, ({ requestedAt }) => this.#hourOf(requestedAt));
+    const byCell = this.#grouped(rides, new Map(), ({ cell }) => cell);
+    return { requests, figures: this.#figures(rides, waits, incomes), waits, incomes, byHour, byCell };
+  }
+
+  #figures(rides: readonly RideRecord[], waits: readonly number[], incomes: readonly number[]): RunFigures {
+    const share = (...states: readonly RideState[]) =>
+      rides.filter(({ state }) => states.includes(state)).length / (rides.length + this.counts.refused);
+    const assigned = rides.filter(({ assignedAt }) => assignedAt !== null);
+    const arrived = rides.filter(({ arrivedAt }) => arrivedAt !== null);
+    const drivers = [...this.#drivers.values()];
+    const onlineMs = drivers.reduce((sum, driver) => sum + driver.onlineMs, 0);
+    const busyMs = drivers.reduce((sum, driver) => sum + driver.busyMs, 0);
+    return {
+      servedShare: share("completed"),
+      waitMinutes: meanOf(waits),
+      waitMinutesP90: quantileOf(waits, 0.9),
+      matchSeconds: meanOf(assigned.map((ride) => (ride.assignedAt! - ride.requestedAt) / SECOND_MS)),
+      approachMinutes: meanOf(arrived.map((ride) => (ride.arrivedAt! - ride.assignedAt!) / MINUTE_MS)),
+      unservedShare: share("no_driver"),
+      cancelledShare: share("cancelled_by_rider"),
+      offersPerRequest: this.counts.offers / rides.length,
+      acceptedShare: this.counts.accepts / this.counts.offers,
+      idleShare: 1 - busyMs / onlineMs,
+      incomePerHour: meanOf(incomes),
+      incomeGini: gini(incomes),
+    };
+  }
+
+  #freed(record: RideRecord, at: EpochMs): void {
+    if (record.driverId === null) return;
+    const driver = this.#drivers.get(record.driverId)!;
+    driver.busyMs += this.#spend("busyMs", driver.busySince, at);
+    driver.busySince = null;
+    record.driverId = null;
+  }
+
+  /** Time between two moments that falls into the demand's, also to the credit of its hours. */
+  #spend(what: "onlineMs" | "busyMs", since: EpochMs | null, until: EpochMs): number {
+    if (since === null) return 0;
+    const [from, to] = [Math.max(since, this.#from), Math.min(until, this.#to)];
+    for (let at = from; at < to; ) {
+      const next = Math.min(to, (Math.floor(at / HOUR_MS) + 1) * HOUR_MS);
+      groupOf(this.#hours, this.#hourOf(at))[what] += next - at;
+      at = next;
+    }
+    return Math.max(0, to - from);
+  }
+
+  #grouped(rides: readonly RideRecord[], groups: Map<string, Group>, keyOf: (ride: RideRecord) => string): Group[] {
+    for (const ride of rides) {
+      const group = groupOf(groups, keyOf(ride));
+      group.requests += 1;
+      if (ride.state === "completed") group.completed += 1;
+      if (ride.arrivedAt === null) continue;
+      group.pickups += 1;
+      group.waitMinutes += (ride.arrivedAt - ride.requestedAt) / MINUTE_MS;
+    }
+    return [...groups.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  /** Local day and hour, such as `2014-04-11 17`. */
+  #hourOf(at: EpochMs): string {
+    return new Date(at + this.#utcOffsetMs).toISOString().slice(0, 13).replace("T", " ");
+  }
+}
+
+function groupOf(groups: Map<string, Group>, key: string): Group {
+  let group = groups.get(key);
+  if (group === undefined) {
+    group = { key, requests: 0, completed: 0, pickups: 0, waitMinutes: 0, onlineMs: 0, busyMs: 0 };
+    groups.set(key, group);
+  }
+  return group;
+}
+
+function isTerminalState(state: RideState): boolean {
+  return !["matching", "assigned", "arrived", "on_trip"].includes(state);
+}

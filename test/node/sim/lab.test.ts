@@ -1,0 +1,217 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterAll, describe, expect, test } from "vitest";
+import { UsageError } from "../../../sim/arguments.ts";
+import { CITY_PLANS } from "../../../sim/city/places.ts";
+import { type Comparison, compare, type Experiment } from "../../../sim/lab/comparison.ts";
+import { readConfiguration } from "../../../sim/lab/configuration.ts";
+import { differenceText, estimateText, verdictOn } from "../../../sim/lab/figures-text.ts";
+import { legOf, positionOn } from "../../../sim/lab/leg.ts";
+import { parseCompareOptions } from "../../../sim/lab/options.ts";
+import { marketUnder, parsePolicies } from "../../../sim/lab/policies.ts";
+import { reportPage } from "../../../sim/lab/report-page.ts";
+import { estimate, gini, pairedDifference, quantileOf } from "../../../sim/lab/statistics.ts";
+import { fitted, generatedTravelTimes, travelTimesFor } from "../../../sim/lab/travel-times.ts";
+import { generatedWishes } from "../../../sim/lab/wishes.ts";
+import { DISPATCH_KINDS } from "../../../src/domain/market.ts";
+
+const SF = CITY_PLANS.sf!;
+const folder = mkdtempSync(join(tmpdir(), "kerb-test-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function experiment(policies: string, seeds: readonly number[]): Experiment {
+  const wishes = generatedWishes(SF, 100);
+  const travel = generatedTravelTimes(SF);
+  return { plan: SF, wishes, travel, drivers: 25, hours: 0.25, policies: parsePolicies(policies), seeds };
+}
+
+async function run(policies: string, seeds: readonly number[]): Promise<Comparison> {
+  const comparison = await compare(experiment(policies, seeds), {
+    signal: new AbortController().signal,
+    onProgress: () => {},
+  });
+  return comparison!;
+}
+
+/** Whole cities run inside: not a matter of moments when the machine is busy. */
+const PATIENT = { timeout: 60_000 };
+
+describe("a comparison", PATIENT, () => {
+  test("run twice is the same to the last digit, and so is its page", async () => {
+    const policies = `${DISPATCH_KINDS.join(",")},broadcast:5`;
+    const [once, again] = [await run(policies, [1]), await run(policies, [1])];
+    expect(again.results).toEqual(once.results);
+    expect(again.events).toEqual(once.events);
+    expect(reportPage(again)).toBe(reportPage(once));
+  });
+
+  test("gives every policy the same requests, and another seed others", async () => {
+    const { results } = await run("sequential,broadcast", [1, 2]);
+    const [sequential, broadcast] = results;
+    const askedFor = (result: typeof sequential) =>
+      result!.runs.map(({ byCell }) => byCell.map(({ key, requests }) => `${key} ${requests}`));
+    expect(askedFor(broadcast)).toEqual(askedFor(sequential));
+    expect(askedFor(sequential)[0]).not.toEqual(askedFor(sequential)[1]);
+    expect(sequential!.runs[0]!.requests).toBeGreaterThan(10);
+  });
+
+  test("sees people served, and every request end in one way", async () => {
+    const { results } = await run("broadcast", [3]);
+    const { figures, requests, waits, incomes } = results[0]!.runs[0]!;
+    expect(figures.servedShare).toBeGreaterThan(0.2);
+    expect(figures.servedShare + figures.unservedShare + figures.cancelledShare).toBeGreaterThan(0.9);
+    expect(figures.servedShare + figures.unservedShare + figures.cancelledShare).toBeLessThanOrEqual(1 + 1e-9);
+    expect(waits.length).toBeLessThanOrEqual(requests);
+    expect(waits.length).toBeGreaterThanOrEqual(figures.servedShare * requests);
+    expect(incomes.some((income) => income > 0)).toBe(true);
+    expect(figures.idleShare).toBeGreaterThan(0);
+    expect(figures.idleShare).toBeLessThan(1);
+  });
+
+  test("finds that asking several at once is accepted sooner than asking one after another", async () => {
+    const { results } = await run("sequential,broadcast", [1, 2, 3]);
+    expect(results[1]!.differences!.matchSeconds!.mean).toBeLessThan(0);
+    expect(results[1]!.differences!.offersPerRequest!.mean).toBeGreaterThan(0);
+    expect(results[0]!.differences).toBeNull();
+  });
+
+  test("is nothing when it is stopped", async () => {
+    const stop = new AbortController();
+    const onProgress = () => stop.abort();
+    expect(await compare(experiment("sequential", [1]), { signal: stop.signal, onProgress })).toBeNull();
+  });
+});
+
+describe("its page", PATIENT, () => {
+  test("loads nothing from anywhere, and says what it compares", async () => {
+    const page = reportPage(await run("sequential,broadcast@model", [1]));
+    expect(page).not.toMatch(/<(?:script|link|img|iframe)|@import|https?:|url\(/);
+    expect(page).toContain("broadcast@model");
+    expect(page).toContain("One run says nothing of chance");
+    expect(page).not.toMatch(/NaN|Infinity|undefined/);
+  });
+});
+
+describe("statistics", () => {
+  test("an interval is Student's, and of one run there is none", () => {
+    // Mean 2, standard deviation 1, t(2) = 4.303.
+    expect(estimate([1, 2, 3])).toEqual({ mean: 2, half: expect.closeTo(4.303 / Math.sqrt(3), 9) });
+    expect(estimate([7])).toEqual({ mean: 7, half: null });
+    expect(estimate([Number.NaN, 7])).toEqual({ mean: 7, half: null });
+    expect(estimate([])).toBeNull();
+  });
+
+  test("what two runs of a seed share falls out of their difference", () => {
+    const base = [10, 20, 30, 40];
+    const better = base.map((value) => value + 1);
+    expect(pairedDifference(better, base)).toEqual({ mean: 1, half: 0 });
+    expect(estimate(better)!.half).toBeGreaterThan(10);
+  });
+
+  test("the Gini coefficient of equals is 0, and of one who has all among four it is 3/4", () => {
+    expect(gini([5, 5, 5])).toBeCloseTo(0, 12);
+    expect(gini([0, 0, 0, 8])).toBeCloseTo(0.75, 12);
+    expect(gini([1, 2, 3])).toBeCloseTo(2 / 9, 12);
+    expect(gini([])).toBeNaN();
+  });
+
+  test("a quantile is a value that occurred", () => {
+    expect(quantileOf([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 0.9)).toBe(10);
+    expect(quantileOf([], 0.9)).toBeNaN();
+  });
+
+  test("a difference is called clear only where its interval keeps away from zero", () => {
+    const less = { unit: "min", better: "less" } as const;
+    expect(verdictOn(less, { mean: -1, half: 0.5 })).toBe("better");
+    expect(verdictOn(less, { mean: 1, half: 0.5 })).toBe("worse");
+    expect(verdictOn(less, { mean: -1, half: 1 })).toBe("unclear");
+    expect(verdictOn(less, { mean: -1, half: null })).toBe("unclear");
+    expect(verdictOn({ better: "more" }, { mean: 1, half: 0.5 })).toBe("better");
+  });
+
+  test("figures are written as people read them", () => {
+    expect(estimateText({ unit: "%" }, { mean: 0.8123, half: 0.01 })).toBe("81.2 ± 1.0 %");
+    expect(estimateText({ unit: "min" }, { mean: -0.0001, half: null }, true)).toBe("0.00 min");
+    expect(estimateText({ unit: "s" }, null)).toBe("–");
+    const figure = { key: "servedShare", title: "", unit: "%", better: "more" } as const;
+    expect(differenceText(figure, { mean: -0.02, half: 0.01 })).toBe("−2.0 ± 1.0 pp (worse)");
+  });
+});
+
+describe("what is compared", () => {
+  test("every kind of dispatch that there is, with a wave and a ranker", () => {
+    expect(parsePolicies(DISPATCH_KINDS.join(",")).map(({ kind }) => kind)).toEqual(DISPATCH_KINDS);
+    expect(parsePolicies("broadcast:5@model")).toEqual([
+      { name: "broadcast:5@model", kind: "broadcast", waveSize: 5, byModel: true },
+    ]);
+  });
+
+  test.each(["", "fastest", "broadcast:0", "broadcast:11", "broadcast@oracle", "sequential,sequential"])(
+    "but not %j",
+    (text) => expect(() => parsePolicies(text)).toThrow(UsageError),
+  );
+
+  test("a policy changes the market's kind and wave and nothing else", () => {
+    const market = readConfiguration().marketAt({ lat: 40.75, lng: -73.98 });
+    const [policy] = parsePolicies("broadcast:7");
+    const changed = marketUnder(market, policy!);
+    expect(changed.dispatch).toEqual({ ...market.dispatch, kind: "broadcast", waveSize: 7 });
+    expect({ ...changed, dispatch: market.dispatch }).toEqual(market);
+  });
+
+  test.each([
+    [["--city", "atlantis"], "--city"],
+    [["--requests", "nowhere.csv"], "--requests"],
+    [["--from", "2014-04-11T21:00Z"], "--from"],
+    [["--seeds", "0"], "--seeds"],
+    [["--hours", "25"], "--hours"],
+  ])("options that make no sense are refused by name: %j", (args, words) => {
+    expect(() => parseCompareOptions(args)).toThrow(words);
+  });
+
+  test("without options it is five seeds of every kind in New York", () => {
+    const options = parseCompareOptions([])!;
+    expect(options.plan.name).toBe("nyc");
+    expect(options.policies.map(({ name }) => name)).toEqual(DISPATCH_KINDS);
+    expect(options.seeds).toEqual([1, 2, 3, 4, 5]);
+    expect(parseCompareOptions(["--help"])).toBeNull();
+  });
+});
+
+describe("roads", () => {
+  test("a leg is driven at even pace from its beginning to its end", () => {
+    const leg = legOf({ lat: 0, lng: 0 }, { lat: 0.01, lng: 0.02 }, 1_000, 100, 2_500);
+    expect(leg.endAt).toBe(101_000);
+    expect(leg.speedMetersPerSecond).toBe(25);
+    expect(positionOn(leg, 51_000)).toEqual({ lat: 0.005, lng: 0.01 });
+    expect(positionOn(leg, 200_000)).toEqual({ lat: 0.01, lng: 0.02 });
+  });
+
+  test("times learnt from trips know the hour, the length and the spread", () => {
+    const samples = [3, 17].flatMap((hour) =>
+      [500, 5_000].flatMap((meters) =>
+        Array.from({ length: 60 }, (_, index) => {
+          const speed = (hour === 3 ? 8 : 4) * (meters > 1_000 ? 1.5 : 1) * Math.exp(((index % 3) - 1) * 0.2);
+          return { hour, meters, logSpeed: Math.log(speed) };
+        }),
+      ),
+    );
+    const seconds = fitted(samples);
+    expect(seconds(500, 3.5, 0) / seconds(500, 17.5, 0)).toBeCloseTo(0.5, 6);
+    expect(seconds(5_000, 17, 0) / seconds(500, 17, 0)).toBeLessThan(10);
+    expect(seconds(500, 17, 1)).toBeGreaterThan(seconds(500, 17, 0));
+  });
+
+  test("a file of real trips is read where there is one, and generated times say that they are", async () => {
+    expect((await travelTimesFor(SF, folder)).source).toContain("generated");
+    const head = "cab,pickup_t,dropoff_t,pickup_lat,pickup_lon,dropoff_lat,dropoff_lon,path_km,n_fixes";
+    const trip = "1,1211018400,1211018800,37.78,-122.41,37.78,-122.43,2,9";
+    writeFileSync(join(folder, "sf-cab-trips-2008-05-17_31.csv.gz"), gzipSync(`${head}\n${`${trip}\n`.repeat(40)}`));
+    const travel = await travelTimesFor(SF, folder);
+    expect(travel.source).toBe("40 real trips (cabs, San Francisco, May 2008)");
+    // 1,758 m in 400 s.
+    expect(travel.seconds(1_758, 3, 0)).toBeCloseTo(400, -1);
+  });
+});
