@@ -78,11 +78,11 @@ export function intervalMark(mean: number, half: number, reach: number, verdict:
   );
 }
 
-/** A number that is a round one and not below any of the values. */
-export function roundedUp(value: number): number {
+/** A round number that is not below the value. */
+export function roundedUp(value: number, round: readonly number[] = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10]): number {
   if (!(value > 0)) return 1;
   const unit = 10 ** Math.floor(Math.log10(value));
-  return [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].map((times) => times * unit).find((top) => top >= value * 0.999)!;
+  return round.map((times) => times * unit).find((top) => top >= value * 0.999)!;
 }
 
 export function escaped(text: string): string {
@@ -109,7 +109,7 @@ function sheetFor(xAxis: Axis, yAxis: Axis): Sheet {
 
 function ticksOf({ from, to, ticks }: Axis): readonly number[] {
   if (ticks !== undefined) return ticks;
-  const step = roundedUp((to - from) / TICKS_WANTED);
+  const step = roundedUp((to - from) / TICKS_WANTED, [1, 2, 5, 10]);
   return Array.from({ length: Math.floor((to - from) / step + 1e-9) + 1 }, (_, index) => from + index * step);
 }
 
