@@ -47,7 +47,7 @@ export function marketUnder(market: Market, { kind, waveSize }: Policy): Market 
 
 /** The model is the file that is served, its trees evaluated in plain TypeScript: a virtual city cannot wait for a session. */
 export function rankerOf({ byModel }: Policy): LabSetting["rank"] {
-  if (!byModel) return (candidates) => rankByPickupTime(candidates, null);
+  if (!byModel) return (candidates, context) => rankByPickupTime(candidates, featureMatrix(candidates, context), null);
   const manifest = JSON.parse(readFileSync(join(MODEL, "manifest.json"), "utf8")) as {
     readonly name: string;
     readonly version: number;
@@ -60,6 +60,6 @@ export function rankerOf({ byModel }: Policy): LabSetting["rank"] {
   const model = readTrees(readFileSync(join(MODEL, "model.onnx")), FEATURE_COUNT);
   return (candidates, context) => {
     const rows = featureMatrix(candidates, context);
-    return rankByAcceptance(candidates, treeMargins(model, rows, candidates.length).map(sigmoid), name);
+    return rankByAcceptance(candidates, rows, treeMargins(model, rows, candidates.length).map(sigmoid), name);
   };
 }
