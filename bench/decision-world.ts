@@ -23,7 +23,14 @@ const MARKET: Market = {
   name: "bench",
   utcOffsetMinutes: -240,
   citySpeedMetersPerSecond: 3.4,
-  tariff: { currency: "USD", baseCents: 255, perKilometerCents: 109, perMinuteCents: 35, minimumCents: 700 },
+  tariff: {
+    currency: "USD",
+    baseCents: 255,
+    perKilometerCents: 109,
+    perMinuteCents: 35,
+    minimumCents: 700,
+    surgeMaximum: 1,
+  },
   dispatch: {
     kind: "broadcast",
     waveSize: 3,
@@ -153,7 +160,8 @@ export function createDecisionWorld(driverCount: number, random: Random): Decisi
       const rideId = newRideId(pickup, SHARD_BITS, String(rides).padStart(26, "0")) as RideId;
       const riderId = `rider-${rides}` as RiderId;
       const key = `key-${rides}`;
-      return { type: "ride.requested", rideId, riderId, request, key, bodyHash: "", prior: null, recent: [] };
+      const read = { prior: null, recent: [] };
+      return { type: "ride.requested", rideId, riderId, request, key, bodyHash: "", quoted: null, ...read };
     },
     clear({ rideId, riderId }) {
       runtime.submit({ type: "ride.cancelled", rideId, riderId });

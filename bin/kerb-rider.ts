@@ -2,7 +2,7 @@
 /** One rider from the command line, against a server that issues development tokens. Asks once, follows the ride. */
 import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
-import { createRiderClient, isOpen, type SeenRide } from "../client/rider-client.ts";
+import { createRiderClient, isOpen, type SeenQuote, type SeenRide } from "../client/rider-client.ts";
 import { createDevTokens } from "../client/tokens.ts";
 import { UsageError } from "../sim/arguments.ts";
 import { DEFAULT_URL, openPrompt, readPlace, readVehicle, runApp } from "./command-line.ts";
@@ -41,7 +41,9 @@ await runApp(USAGE, async () => {
   let inputEnded = false;
   let over = false;
 
-  let ride = await client.request(wish, randomUUID());
+  const quote = await client.quote(wish);
+  console.log(quoteLine(quote));
+  let ride = await client.request({ ...wish, quoteId: quote.id }, randomUUID());
   console.log(`${name} asked for ride ${ride.id}: ${priceOf(ride)}`);
 
   const prompt = openPrompt(
@@ -84,6 +86,17 @@ function line(ride: SeenRide): string {
 
 function priceOf({ fareCents, currency, tripMeters }: SeenRide): string {
   return `${(tripMeters / 1_000).toFixed(1)} km for ${(fareCents / 100).toFixed(2)} ${currency}`;
+}
+
+function quoteLine({ drivers, pickupSeconds, tripMeters, tripSeconds, fareCents, currency, surge }: SeenQuote): string {
+  const near = pickupSeconds === null ? "nobody is near just now" : `${minutes(pickupSeconds)} away, ${drivers} near`;
+  const trip = `${(tripMeters / 1_000).toFixed(1)} km in ${minutes(tripSeconds)}`;
+  const fare = `${(fareCents / 100).toFixed(2)} ${currency}${surge > 1 ? ` (${surge} times the tariff)` : ""}`;
+  return `quote: ${near}; ${trip} for ${fare}`;
+}
+
+function minutes(seconds: number): string {
+  return `${Math.max(1, Math.round(seconds / 60))} min`;
 }
 
 function starsOf(text: string): number {

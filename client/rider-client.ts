@@ -1,7 +1,7 @@
 /** A rider's app without its screen: asks for a ride, follows it to its end, cancels, rates. */
 import type * as z from "zod";
 import type { RideId } from "../src/domain/ride.ts";
-import { type RideRequestBody, RideViewBody } from "../src/protocol/rider.ts";
+import { QuoteBody, type RideOrderBody, type RideRequestBody, RideViewBody } from "../src/protocol/rider.ts";
 import { readEventStream } from "./event-stream.ts";
 import { callApi, fullJitterMs, type HttpOptions, RefusedError } from "./http.ts";
 import type { TokenSource } from "./tokens.ts";
@@ -15,9 +15,13 @@ export interface RiderClientOptions extends HttpOptions {
   readonly signal?: AbortSignal;
 }
 
+export type SeenQuote = z.infer<typeof QuoteBody>;
+
 export interface RiderClient {
+  /** What the ride would be like; with its id in the wish the fare holds. */
+  quote(wish: z.input<typeof RideRequestBody>): Promise<SeenQuote>;
   /** The same key and wish give the same ride, however often it is said. */
-  request(wish: z.input<typeof RideRequestBody>, key: string): Promise<SeenRide>;
+  request(wish: z.input<typeof RideOrderBody>, key: string): Promise<SeenRide>;
   view(rideId: RideId): Promise<SeenRide>;
   cancel(rideId: RideId): Promise<SeenRide>;
   rate(rideId: RideId, stars: number): Promise<SeenRide>;
@@ -76,6 +80,10 @@ export function createRiderClient(options: RiderClientOptions): RiderClient {
   }
 
   return {
+    async quote(wish) {
+      const token = await options.token();
+      return callApi(options, { method: "POST", path: "/v1/quotes", token, body: wish, answer: QuoteBody, signal });
+    },
     request: (wish, key) => post("/v1/rides", wish, { "idempotency-key": key }),
     async view(rideId) {
       const token = await options.token();

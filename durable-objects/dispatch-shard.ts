@@ -18,7 +18,7 @@ import { RiderStreams } from "./ports/rider-streams.ts";
 import { ShardCounters } from "./ports/shard-counters.ts";
 import { ObjectOutside } from "./ports/shard-outside.ts";
 import { SqlStorage } from "./ports/sql-storage.ts";
-import { openRideStream } from "./rider-door.ts";
+import { openRideStream, quoteRide, viewRide } from "./rider-door.ts";
 import { ShardAudit } from "./shard-audit.ts";
 
 /** RFC 6455: a normal closure. */
@@ -57,9 +57,12 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
     return this.#ask({ type: "ride.requested", ...call, prior: null, recent: [] });
   }
 
-  async viewRide({ rideId, subject }: Parameters<DispatchShardApi["viewRide"]>[0]): Promise<Answer> {
-    const view = this.#runtime.view(rideId, subject);
-    return view === null ? { type: "refused", reason: "not_found" } : { type: "ride", view, replayed: false };
+  async viewRide(call: Parameters<DispatchShardApi["viewRide"]>[0]): Promise<Answer> {
+    return viewRide(call, this.#runtime);
+  }
+
+  async quoteRide({ request }: Parameters<DispatchShardApi["quoteRide"]>[0]) {
+    return quoteRide(this.#ask({ type: "quote.asked", request }), this.#runtime, this.#outside);
   }
 
   async explainRide(rideId: RideId) {
@@ -166,9 +169,7 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
   }
 
   #ask(command: Command): Answer {
-    const answer = this.#submit(command);
-    if (answer === null) throw new Error(`${command.type} was not answered`);
-    return answer;
+    return this.#submit(command) ?? unanswered(command);
   }
 
   #submit(command: Command): Answer | null {
@@ -196,6 +197,10 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
     const sent = this.env.OPS_FEED.getByName("fleet").report(report);
     this.ctx.waitUntil(Promise.resolve(sent).catch((error) => logError("metrics not reported", error)));
   }
+}
+
+function unanswered({ type }: Command): never {
+  throw new Error(`${type} was not answered`);
 }
 
 function rankerOf(ctx: DurableObjectState, env: Env): ModelRanker {

@@ -1,8 +1,12 @@
-/** A rider's way in to the shard that has his ride: its events, from wherever he left off. */
+/** A rider's way in to the shard that has his ride, or would have it: what it is like, how it stands, what happens. */
+import type { Quote } from "../src/domain/quote.ts";
+import type { Answer } from "../src/matching/commands.ts";
 import { RideIdField } from "../src/protocol/fields.ts";
 import { readSubject } from "../src/protocol/internal-headers.ts";
+import type { DispatchShardApi } from "../src/protocol/peer.ts";
 import type { ShardRuntime } from "../src/shard/shard-runtime.ts";
 import { type RiderStreams, rideEventText } from "./ports/rider-streams.ts";
+import type { ObjectOutside } from "./ports/shard-outside.ts";
 
 /** A ride's events since the version that the reader has, then as they happen. */
 export function openRideStream(
@@ -21,4 +25,19 @@ export function openRideStream(
   const body = streams.open(rideId.data, past, history.over);
   if (body === null) return new Response("too many streams of this ride", { status: 429 });
   return new Response(body, { headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store" } });
+}
+
+export function viewRide(
+  { rideId, subject }: Parameters<DispatchShardApi["viewRide"]>[0],
+  runtime: ShardRuntime,
+): Answer {
+  const view = runtime.view(rideId, subject);
+  return view === null ? { type: "refused", reason: "not_found" } : { type: "ride", view, replayed: false };
+}
+
+/** The shard's draft, and the neighbours' drivers where one of them may be nearer. */
+export async function quoteRide(draft: Answer, runtime: ShardRuntime, outside: ObjectOutside): Promise<Quote | null> {
+  if (draft.type !== "quote") return null;
+  const { beyond } = draft.draft;
+  return runtime.quote(draft.draft, beyond === null ? [] : await outside.nearbyElsewhere(beyond));
 }

@@ -8,7 +8,7 @@ import type { LatLng, ShardName } from "../../src/domain/place.ts";
 import { isTerminal } from "../../src/domain/ride.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import { type Config, configOf, type Env, shardServing } from "../../src/env.ts";
-import type { Command, FromDriver, Message } from "../../src/matching/commands.ts";
+import type { Command, FromDriver, Message, NearbyQuery } from "../../src/matching/commands.ts";
 import { logError } from "../../src/observe/log.ts";
 import { CLOSE } from "../../src/protocol/driver.ts";
 import { mintTicket } from "../../src/protocol/ticket.ts";
@@ -162,14 +162,17 @@ export class ObjectOutside implements ShardOutside {
     submit({ type: "candidates.ranked", rideId, searchId, ranked });
   }
 
-  /** Whoever answers in time is in; a partial answer is an answer. */
   async #findNeighbours({ rideId, searchId, query }: Say<"find.neighbours">, submit: Submit): Promise<void> {
+    submit({ type: "neighbours.found", rideId, searchId, candidates: await this.nearbyElsewhere(query) });
+  }
+
+  /** Drivers whom the neighbours have found. Whoever answers in time is in; a partial answer is an answer. */
+  async nearbyElsewhere(query: NearbyQuery): Promise<Candidate[]> {
     const shards = shardsAround(this.#shard, query.pickup, query.radiusMeters, this.#config.shardBits);
     const answers = await Promise.all(
       shards.map((name) => callOrNull(async (): Promise<Candidate[]> => this.shardStub(name).nearby(query), NEARBY)),
     );
-    const candidates = answers.flatMap((found) => found ?? []);
-    submit({ type: "neighbours.found", rideId, searchId, candidates });
+    return answers.flatMap((found) => found ?? []);
   }
 
   async #reserve({ offerId, seq, driverId }: Say<"reserve">, submit: Submit): Promise<void> {

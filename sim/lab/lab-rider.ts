@@ -38,6 +38,7 @@ export class LabRider {
       bodyHash: "",
       prior: null,
       recent: [],
+      quoted: null,
     });
     return answer?.type === "ride";
   }

@@ -27,7 +27,14 @@ export function drawMarket(random: Random): Market {
     name: "simulated",
     utcOffsetMinutes: 0,
     citySpeedMetersPerSecond: 4,
-    tariff: { currency: "EUR", baseCents: 250, perKilometerCents: 110, perMinuteCents: 30, minimumCents: 600 },
+    tariff: {
+      currency: "EUR",
+      baseCents: 250,
+      perKilometerCents: 110,
+      perMinuteCents: 30,
+      minimumCents: 600,
+      surgeMaximum: 1,
+    },
     dispatch: {
       kind: random.pick(["broadcast", "sequential"]),
       waveSize: 1 + random.int(3),

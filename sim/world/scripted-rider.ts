@@ -63,7 +63,7 @@ export class ScriptedRider {
     const { shardBits } = this.#world;
     const rideId = newRideId(request.pickup, shardBits, this.#world.newUlid());
     const bodyHash = `seats ${request.seats}`;
-    const read = { prior: null, recent: [] };
+    const read = { prior: null, recent: [], quoted: null };
     const command = { type: "ride.requested", rideId, riderId: this.id, request, key, bodyHash, ...read } as const;
     this.#call("request", this.#world.shard(shardAt(request.pickup, shardBits)).ask(command, same), done);
   }

@@ -15,6 +15,8 @@ export interface Tariff {
   readonly perKilometerCents: number;
   readonly perMinuteCents: number;
   readonly minimumCents: number;
+  /** How many times the tariff a fare may be where drivers are scarce; 1 knows no surge. */
+  readonly surgeMaximum: number;
 }
 
 /** `broadcast`: `waveSize` drivers are asked at once and the first accept wins. `sequential`: one after another. */

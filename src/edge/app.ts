@@ -16,6 +16,7 @@ import { healthRoutes } from "./health.ts";
 import { historyRoutes } from "./history.ts";
 import { allowOrigins } from "./origins.ts";
 import { problemResponse, refuseError, refuseUnknown } from "./problem.ts";
+import { quoteRoutes } from "./quotes.ts";
 import { reconcileRoutes } from "./reconcile.ts";
 import { rideEventRoutes } from "./ride-events.ts";
 import { rideRoutes } from "./rides.ts";
@@ -72,6 +73,7 @@ export function createApp(config: Config) {
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: () => problemResponse("body-too-large") }));
   app
     .route("/", rideRoutes(config))
+    .route("/", quoteRoutes(config))
     .route("/", rideEventRoutes(config))
     .route("/", driverSocketRoutes(config))
     .route("/", historyRoutes(config))

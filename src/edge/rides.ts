@@ -2,21 +2,19 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { ulid } from "ulidx";
 import type { RideView } from "../domain/notice.ts";
-import type { ShardName } from "../domain/place.ts";
-import type { RideRequest } from "../domain/ride.ts";
 import type { Config } from "../env.ts";
 import { RideIdField } from "../protocol/fields.ts";
 import type { Answer, RatedBy } from "../protocol/peer.ts";
-import { IdempotencyKey, RatingBody, RideRequestBody, RideViewBody } from "../protocol/rider.ts";
+import { IdempotencyKey, RatingBody, RideOrderBody, RideViewBody } from "../protocol/rider.ts";
 import { type Caller, subjectOf } from "../protocol/token.ts";
 import { newRideId } from "../routing/shard-map.ts";
-import { refusalOfTrip } from "../routing/trip-bounds.ts";
 import { callerAs, requires } from "./auth.ts";
 import { callShard, retryAfterMs } from "./call.ts";
 import { BEARER, bodyOf, jsonOf, newRoutes, refusals } from "./context.ts";
 import { Refusal } from "./problem.ts";
+import { promisedIn, quoteRefused } from "./quotes.ts";
 import { findRecord } from "./ride-record.ts";
-import { askRide, shardServingPlace } from "./shards.ts";
+import { askRide, shardServingTrip } from "./shards.ts";
 
 const RideParams = z.object({ id: RideIdField });
 
@@ -27,7 +25,7 @@ export function rideRoutes(config: Config) {
     summary: "Ask for a ride",
     security: BEARER,
     middleware: requires(config, "rider"),
-    request: { headers: z.object({ "idempotency-key": IdempotencyKey }), body: bodyOf(RideRequestBody) },
+    request: { headers: z.object({ "idempotency-key": IdempotencyKey }), body: bodyOf(RideOrderBody) },
     responses: {
       201: {
         ...jsonOf("The ride, now looking for a driver; or, for a repeated key, as it was first answered", RideViewBody),
@@ -72,11 +70,13 @@ export function rideRoutes(config: Config) {
       const { riderId } = callerAs(c.var.caller, "rider");
       const key = c.req.valid("header")["idempotency-key"];
       const body = c.req.valid("json");
-      const shard = shardServing(config, body);
+      const { quoteId, ...request } = body;
+      const shard = shardServingTrip(config, request);
+      const quoted = quoteId === undefined ? null : await promisedIn(config, quoteId, riderId, request);
       const bodyHash = await hashOf(body);
       // The id is used only when the key is new; a repeat hears the id of the ride it made the first time.
-      const rideId = newRideId(body.pickup, config.shardBits, ulid());
-      const call = { rideId, riderId, request: body, key, bodyHash };
+      const rideId = newRideId(request.pickup, config.shardBits, ulid());
+      const call = { rideId, riderId, request, key, bodyHash, quoted };
       const answer = await callShard(c.env, shard, async (stub): Promise<Answer> => stub.requestRide(call));
       const ride = rideOf(answer);
       c.header("location", `/v1/rides/${ride.id}`);
@@ -108,15 +108,6 @@ export function rideRoutes(config: Config) {
     });
 }
 
-/** Checks that need two fields or the map; the schema has judged each field by itself. */
-function shardServing(config: Config, { pickup, dropoff }: RideRequest): ShardName {
-  const message = refusalOfTrip(pickup, dropoff);
-  if (message !== null) throw new Refusal("validation", { errors: [{ field: "dropoff", message }] });
-  const shard = shardServingPlace(config, pickup);
-  if (shard !== null) return shard;
-  throw new Refusal("validation", { errors: [{ field: "pickup", message: "is outside every market we serve" }] });
-}
-
 function raterOf(caller: Caller): RatedBy {
   return caller.role === "rider"
     ? { role: "rider", riderId: caller.riderId }
@@ -124,7 +115,7 @@ function raterOf(caller: Caller): RatedBy {
 }
 
 /** SHA-256, hex, of the parsed body: the schema puts fields in one order and fills in defaults, so spelling is no matter. */
-async function hashOf(body: RideRequest): Promise<string> {
+async function hashOf(body: z.infer<typeof RideOrderBody>): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(body)));
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -133,6 +124,7 @@ async function hashOf(body: RideRequest): Promise<string> {
 function rideOf(answer: Answer): RideView {
   if (answer.type === "ride") return answer.view;
   if (answer.type !== "refused") throw new Error(`a shard answered ${answer.type} to a ride call`);
+  if (answer.reason === "quote_expired") throw quoteRefused("has expired: ask for a new one");
   if (answer.reason === "too_many_rides") throw new Refusal("too-many-rides", { retryAfterMs: answer.retryAfterMs });
   const rideId = answer.view?.id;
   const state = answer.view && { detail: `the ride is ${answer.view.state}` };

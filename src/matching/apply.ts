@@ -25,6 +25,7 @@ import {
   unreachable,
 } from "./offer.ts";
 import { nextOverload } from "./overload.ts";
+import { draftQuote } from "./quote.ts";
 import { cancelRide, deadlinePassed, rateRide, requestRide } from "./request.ts";
 import {
   attachDriver,
@@ -69,6 +70,8 @@ function judge(turn: Turn, command: Command): void {
       return measureLoad(turn, command);
     case "ride.requested":
       return requestRide(turn, command);
+    case "quote.asked":
+      return draftQuote(turn, command);
     case "ride.cancelled":
       return cancelRide(turn, command);
     case "ride.rated":

@@ -13,6 +13,7 @@ import type {
   Verdict,
 } from "../domain/notice.ts";
 import type { LatLng, ShardName } from "../domain/place.ts";
+import type { Quote } from "../domain/quote.ts";
 import type { Offer, OfferId, Ride, RideId, RideRequest, RiderId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { RankingContext } from "../ranking/feature-view.ts";
@@ -68,7 +69,10 @@ export type Command =
       readonly prior: PriorReply | null;
       /** When this rider's rides of the last minute were asked for, oldest first; read like `prior`. */
       readonly recent: readonly EpochMs[];
+      /** The fare he was promised, and until when. */
+      readonly quoted: Quoted | null;
     }
+  | { readonly type: "quote.asked"; readonly request: RideRequest }
   | { readonly type: "ride.cancelled"; readonly rideId: RideId; readonly riderId: RiderId }
   | { readonly type: "ride.rated"; readonly rideId: RideId; readonly by: RatedBy; readonly stars: number }
   // the driver, from whichever shard holds his socket
@@ -152,6 +156,20 @@ export type Command =
       readonly step: TripStep;
       readonly verdict: TripVerdict | Pending;
     };
+
+export interface Quoted {
+  readonly fareCents: number;
+  readonly expiresAt: EpochMs;
+}
+
+/** A quote as far as one shard knows. */
+export interface QuoteDraft extends Omit<Quote, "drivers" | "pickupSeconds"> {
+  readonly found: readonly Candidate[];
+  /** Counted at most. */
+  readonly limit: number;
+  /** To be asked of the neighbours; null where none of them can have a nearer driver. */
+  readonly beyond: NearbyQuery | null;
+}
 
 /** What a driver says about an offer, and where his socket is, so that the ride's shard can answer later. */
 export interface FromDriver {
@@ -273,6 +291,9 @@ export type Answer =
       /** The ride that stands in the way, or the one asked about. */
       readonly view?: RideView;
     }
+  /** The quoted fare holds no longer. */
+  | { readonly type: "refused"; readonly reason: "quote_expired" }
+  | { readonly type: "quote"; readonly draft: QuoteDraft }
   /** The rider has asked for too many rides; after this long he may ask again. */
   | { readonly type: "refused"; readonly reason: "too_many_rides"; readonly retryAfterMs: number }
   | { readonly type: "verdict"; readonly verdict: Verdict }

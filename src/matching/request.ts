@@ -8,6 +8,7 @@ import { abandonPursuit, pursue } from "./dispatch.ts";
 import { LIMITS } from "./limits.ts";
 import { killLiveOffers } from "./offer.ts";
 import { takesNewRides } from "./overload.ts";
+import { surgeNow } from "./quote.ts";
 import type { Turn } from "./shard-state.ts";
 import { fareCents } from "./tariff.ts";
 import { tellDriverOfRide } from "./trip.ts";
@@ -16,7 +17,7 @@ import { rideView } from "./views.ts";
 /** One key, one ride (S8): the reply is written in the ride's own transaction. */
 export function requestRide(turn: Turn, command: CommandOf<"ride.requested">): void {
   const { shard, now } = turn;
-  const { rideId, riderId, request, key, bodyHash, prior } = command;
+  const { rideId, riderId, request, key, bodyHash, prior, quoted } = command;
   const refusal = refusalOf(turn, command);
   if (refusal !== null) {
     turn.answer(refusal);
@@ -33,7 +34,7 @@ export function requestRide(turn: Turn, command: CommandOf<"ride.requested">): v
     riderId,
     request,
     tripMeters,
-    fareCents: fareCents(shard.setting.market, tripMeters),
+    fareCents: quoted?.fareCents ?? fareCents(shard.setting.market, tripMeters, surgeNow(turn)),
     redispatches: 0,
     createdAt: now,
     ratings: {},
@@ -49,8 +50,10 @@ export function requestRide(turn: Turn, command: CommandOf<"ride.requested">): v
 const notFound: Answer = { type: "refused", reason: "not_found" };
 
 function refusalOf({ shard, now }: Turn, command: CommandOf<"ride.requested">): Answer | null {
-  const { riderId, bodyHash, prior, recent } = command;
+  const { riderId, bodyHash, prior, recent, quoted } = command;
   if (prior !== null) return prior.bodyHash === bodyHash ? null : { type: "refused", reason: "key_reused" };
+  // Only now: who says it again hears the ride that the quote was good for.
+  if (quoted !== null && now >= quoted.expiresAt) return { type: "refused", reason: "quote_expired" };
   const openRideId = shard.openRideOf.get(riderId);
   if (openRideId !== undefined) {
     return { type: "refused", reason: "rider_busy", view: rideView(shard, shard.rides.get(openRideId)!, now) };

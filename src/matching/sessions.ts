@@ -9,6 +9,7 @@ import { judgeFix } from "./fix-filter.ts";
 import { beginLeg, endLeg } from "./legs.ts";
 import { LIMITS } from "./limits.ts";
 import { fixCadenceMs } from "./overload.ts";
+import { surgeNow } from "./quote.ts";
 import { tell, tellCadence, tellEnd, tellStatus, wordsOf } from "./session-words.ts";
 import type { Turn } from "./shard-state.ts";
 import { memoryOf, type Session, statusOf } from "./supply.ts";
@@ -207,6 +208,7 @@ export function forgetHeld(turn: Turn, driverId: DriverId): void {
 export function sweep(turn: Turn): void {
   const { supply, timers } = turn.shard;
   supply.dropExpired(turn.now);
+  surgeNow(turn);
   for (const session of supply.sessions.values()) {
     if (turn.now >= session.endsAt) end(turn, session, "expired");
     else if (turn.now - session.heardAt >= LIMITS.silenceMs) end(turn, session, "silent");

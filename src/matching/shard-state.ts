@@ -19,6 +19,7 @@ import type { Answer, CounterName, Effect, FromDriver, SessionAddress } from "./
 import type { Sifted } from "./decision.ts";
 import { AT_EASE, type Overload } from "./overload.ts";
 import { type Session, Supply } from "./supply.ts";
+import { NO_SURGE, type Surge } from "./tariff.ts";
 import { Timers } from "./timers.ts";
 import { TravelTimes } from "./travel-times.ts";
 import { rideView } from "./views.ts";
@@ -80,6 +81,7 @@ export class ShardState {
   readonly supply = new Supply();
   readonly travelTimes: TravelTimes;
   overload: Overload = AT_EASE;
+  surge: Surge = NO_SURGE;
   openRides = 0;
   highestSeq = 0;
 

@@ -25,6 +25,7 @@ const MarketEntry = z.strictObject({
     perKilometerCents: cents,
     perMinuteCents: cents,
     minimumCents: cents,
+    surgeMaximum: z.number().min(1).max(5).default(1),
   }),
   dispatch: z
     .strictObject({

@@ -5,15 +5,16 @@
 import type { Candidate, DriverId, DriverStats, Fix } from "../domain/driver.ts";
 import type { DriverNotice, TripStep } from "../domain/notice.ts";
 import type { ShardName } from "../domain/place.ts";
+import type { Quote } from "../domain/quote.ts";
 import type { OfferId, RideId, RideRequest, RiderId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
-import type { Answer, FromDriver, NearbyQuery, RatedBy, ReleaseOutcome } from "../matching/commands.ts";
+import type { Answer, FromDriver, NearbyQuery, Quoted, RatedBy, ReleaseOutcome } from "../matching/commands.ts";
 import type { AuditReport } from "../matching/reconcile.ts";
 import type { RideExplanation } from "./ops.ts";
 import type { RideRange, RidesDigest, RideVersion } from "./ride-digest.ts";
 
 /** The Worker speaks with shards in these words, and knows the core only through them. */
-export type { Answer, RatedBy };
+export type { Answer, Quoted, RatedBy };
 
 export type Subject =
   | { readonly role: "rider"; readonly riderId: RiderId }
@@ -28,7 +29,10 @@ export interface DispatchShardApi {
     request: RideRequest;
     key: string;
     bodyHash: string;
+    quoted: Quoted | null;
   }): Promise<Answer>;
+  /** What this ride would be like; null while no new rides are taken. */
+  quoteRide(call: { request: RideRequest }): Promise<Quote | null>;
   /** Answers `not_found` to a subject who has no part in the ride, as it does for a ride that never was. */
   viewRide(call: { rideId: RideId; subject: Subject }): Promise<Answer>;
   /** The decisions taken for a ride, with what came of them; null for one that is not in this shard's rows. */

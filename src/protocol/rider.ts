@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { PAYMENT_METHODS, VEHICLE_TYPES } from "../domain/driver.ts";
 import type { RideView } from "../domain/notice.ts";
+import type { Quote } from "../domain/quote.ts";
 import type { RideRequest } from "../domain/ride.ts";
 import { DriverIdField, LatLngField, pinned, RideIdField, RideStateField, type Same, WholeField } from "./fields.ts";
 
@@ -20,6 +21,28 @@ export const RideRequestBody = z
   })
   .meta({ id: "RideRequest" });
 pinned<Same<z.infer<typeof RideRequestBody>, RideRequest>>();
+
+/** Opaque to clients. */
+const QuoteId = z.string().regex(/^[A-Za-z0-9_.-]{1,1000}$/);
+
+export const RideOrderBody = RideRequestBody.extend({
+  quoteId: QuoteId.optional().meta({ description: "Of a quote for this ride: its fare holds." }),
+}).meta({ id: "RideOrder" });
+
+export const QuoteBody = z
+  .strictObject({
+    id: QuoteId,
+    tripMeters: z.number().min(0),
+    tripSeconds: z.number().min(0),
+    fareCents: WholeField,
+    currency: z.string().max(3),
+    surge: z.number().min(1).meta({ description: "How many times the tariff the fare is." }),
+    drivers: WholeField.meta({ description: "Near enough and free; at most eight are counted." }),
+    pickupSeconds: z.number().min(0).nullable().meta({ description: "Of the quickest driver, in half minutes." }),
+    expiresInMs: WholeField,
+  })
+  .meta({ id: "Quote" });
+pinned<Same<Omit<z.infer<typeof QuoteBody>, "id" | "expiresInMs">, Quote>>();
 
 /** Visible ASCII, so that it survives every proxy and log unchanged. */
 export const IdempotencyKey = z

@@ -5,6 +5,7 @@
  * 1  the first: hello, location (JSON and binary), status, offers, trips; rides over HTTP
  *    since then the driver may also hear `session.ending`: an app that does not know it is closed with 4401 and comes back;
  *    and `config`: an app that does not know it keeps the cadence of its welcome;
- *    offers say `pickupSeconds` and positions `etaSeconds`, which came before anybody had an app
+ *    offers say `pickupSeconds` and positions `etaSeconds`, which came before anybody had an app;
+ *    riders may ask for quotes and name one with the ride they ask for
  */
 export const PROTOCOL_VERSION = 1;

@@ -5,12 +5,14 @@
 import type { Candidate, DriverId } from "../domain/driver.ts";
 import type { RideEvent } from "../domain/event.ts";
 import type { RideView } from "../domain/notice.ts";
+import type { Quote } from "../domain/quote.ts";
 import { isTerminal, type Ride, type RideId, type RiderId } from "../domain/ride.ts";
 import { type EpochMs, HOUR_MS, MINUTE_MS } from "../domain/time.ts";
 import { apply } from "../matching/apply.ts";
-import type { Answer, Command, Effect, NearbyQuery, Write } from "../matching/commands.ts";
+import type { Answer, Command, Effect, NearbyQuery, QuoteDraft, Write } from "../matching/commands.ts";
 import { LIMITS } from "../matching/limits.ts";
 import type { LoadSample } from "../matching/overload.ts";
+import { finishQuote } from "../matching/quote.ts";
 import { type ShardSetting, ShardState } from "../matching/shard-state.ts";
 import { rideView } from "../matching/views.ts";
 import { Outbox } from "../outbox/outbox.ts";
@@ -140,6 +142,11 @@ export class ShardRuntime {
   nearby(query: NearbyQuery): Candidate[] {
     const { supply, setting, travelTimes } = this.#state;
     return supply.candidatesNear(query, setting.name, travelTimes, this.#now());
+  }
+
+  /** A draft of this shard with what its neighbours have found. */
+  quote(draft: QuoteDraft, strangers: readonly Candidate[]): Quote {
+    return finishQuote(draft, strangers);
   }
 
   /** Drivers who will be taken for dead at the next sweep, unless somebody knows better. */

@@ -32,6 +32,7 @@ test("a driver and a rider meet by hand, from two terminals", async () => {
   await driver.says("you are available");
 
   const rider = startProgram("bin/kerb-rider.ts", ["--url", url]);
+  await rider.says("quote: ");
   await rider.says("asked for ride");
   await driver.says("OFFER");
   driver.type("a");

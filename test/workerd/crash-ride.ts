@@ -127,7 +127,8 @@ export class CrashRide {
       seats: 1,
       accessible: false,
     } as const;
-    const call = { rideId: this.#rideId, riderId: this.#rider, request, key: this.#key, bodyHash: "-" };
+    const order = { rideId: this.#rideId, riderId: this.#rider, request, key: this.#key };
+    const call = { ...order, bodyHash: "-", quoted: null };
     await this.#insist(() => shardOf(this.#pickup).requestRide(call));
   }
 

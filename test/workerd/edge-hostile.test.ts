@@ -38,6 +38,9 @@ describe("a body", () => {
     ["accessible", rideWish({ accessible: "true" })],
     ["riderId", rideWish({ riderId: "vera" })],
     ["fareCents", rideWish({ fareCents: 1 })],
+    ["quoteId", rideWish({ quoteId: "" })],
+    ["quoteId", rideWish({ quoteId: "x".repeat(1_001) })],
+    ["quoteId", rideWish({ quoteId: { fareCents: 1 } })],
     ["", null],
     ["", []],
   ])("[E3] with a wrong %j is refused by that name", async (field, body) => {
@@ -111,6 +114,7 @@ describe("a body", () => {
 const BODIES: Readonly<Record<string, readonly [token: () => Promise<string>, good: object, mine: string]>> = {
   "/v1/dev/tokens": [riderToken.bind(null, "rita"), { role: "rider", sub: "rita" }, "aud"],
   "/v1/ops/rollout": [opsToken, { digest: "builtin", version: "v", epoch: 0 }, "by"],
+  "/v1/quotes": [riderToken.bind(null, "rita"), rideWish(), "fareCents"],
   "/v1/rides": [riderToken.bind(null, "rita"), rideWish(), "fareCents"],
   "/v1/rides/{id}/ratings": [riderToken.bind(null, "rita"), { stars: 5 }, "by"],
   "/v1/ws-ticket": [driverToken.bind(null, "ann"), MIDTOWN, "shard"],

@@ -35,6 +35,7 @@ const DOORS: Readonly<Record<string, Door>> = {
   "post /admin/redrive": { rider: 403, driver: 403, ops: 200 },
   "post /v1/dev/tokens": { body: { role: "rider", sub: "rita" }, open: 201 },
   "post /v1/ops/rollout": { body: {}, rider: 403, driver: 403, ops: 422 },
+  "post /v1/quotes": { body: {}, rider: 422, driver: 403, ops: 403 },
   "post /v1/rides": { body: {}, rider: 400, driver: 403, ops: 403 },
   "post /v1/rides/{id}/cancel": { rider: 404, driver: 403, ops: 403 },
   "post /v1/rides/{id}/ratings": { body: { stars: 5 }, rider: 404, driver: 404, ops: 403 },

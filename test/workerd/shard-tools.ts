@@ -38,6 +38,7 @@ export async function newRide(riderId: string, pickup: LatLng): Promise<RideId> 
     },
     key: crypto.randomUUID(),
     bodyHash: "-",
+    quoted: null,
   });
   if (answer.type !== "ride") throw new Error(`refused: ${JSON.stringify(answer)}`);
   return answer.view.id;

@@ -55,7 +55,14 @@ export const MARKET: Omit<Market, "dispatch"> = {
   name: "test",
   utcOffsetMinutes: -240,
   citySpeedMetersPerSecond: 4,
-  tariff: { currency: "USD", baseCents: 255, perKilometerCents: 109, perMinuteCents: 35, minimumCents: 700 },
+  tariff: {
+    currency: "USD",
+    baseCents: 255,
+    perKilometerCents: 109,
+    perMinuteCents: 35,
+    minimumCents: 700,
+    surgeMaximum: 1,
+  },
 };
 
 export const driverId = (name: string) => name as DriverId;
@@ -81,13 +88,13 @@ export class ShardKit {
     requestedAt: new Map<string, EpochMs[]>(),
   };
   shard: ShardState;
-  readonly #dispatch: Market["dispatch"];
+  readonly #market: Market;
   readonly #epochs = new Map<string, number>();
   readonly #seqs = new Map<string, number>();
   #rides = 0;
 
-  constructor(dispatch: Partial<Market["dispatch"]> = {}) {
-    this.#dispatch = { ...DISPATCH, ...dispatch };
+  constructor(dispatch: Partial<Market["dispatch"]> = {}, tariff: Partial<Market["tariff"]> = {}) {
+    this.#market = { ...MARKET, tariff: { ...MARKET.tariff, ...tariff }, dispatch: { ...DISPATCH, ...dispatch } };
     this.shard = this.#newShard();
   }
 
@@ -180,6 +187,7 @@ export class ShardKit {
       key,
       bodyHash: JSON.stringify(wish),
       prior: this.rows.replies.get(`${rider}/${key}`) ?? null,
+      quoted: null,
       recent: (this.rows.requestedAt.get(rider) ?? []).filter((moment) => moment > this.now - LIMITS.rideRateMs),
       ...call,
     });
@@ -241,9 +249,8 @@ export class ShardKit {
   }
 
   #newShard(): ShardState {
-    const market = { ...MARKET, dispatch: this.#dispatch };
     const paces = { topSpeedMetersPerSecond: 70, fixEveryMs: 4_000, clockSpeed: 1 };
-    return new ShardState({ name: HERE, cell: CELL, market, ...paces });
+    return new ShardState({ name: HERE, cell: CELL, market: this.#market, ...paces });
   }
 
   #keep(effects: readonly Effect[]): void {

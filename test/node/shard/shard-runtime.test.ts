@@ -131,6 +131,7 @@ class Room implements ShardStorage, ShardOutside {
       bodyHash: "h",
       prior: null,
       recent: [],
+      quoted: null,
     };
     return this.runtime.submit(request);
   }
