@@ -34,6 +34,7 @@ const MARKET: Market = {
   dispatch: {
     kind: "broadcast",
     waveSize: 3,
+    batchWindowMs: 2_000,
     offerTtlMs: 15_000,
     matchDeadlineMs: 120_000,
     startRadiusMeters: 3_000,

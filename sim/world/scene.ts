@@ -1,5 +1,5 @@
 /** Where a world lies and how its market dispatches: one, two or four cells meet in the middle of it. */
-import type { Market } from "../../src/domain/market.ts";
+import { DISPATCH_KINDS, type Market } from "../../src/domain/market.ts";
 import type { LatLng } from "../../src/domain/place.ts";
 import { MINUTE_MS, SECOND_MS } from "../../src/domain/time.ts";
 import { destinationPoint } from "../../src/spatial/distance.ts";
@@ -36,8 +36,9 @@ export function drawMarket(random: Random): Market {
       surgeMaximum: 1,
     },
     dispatch: {
-      kind: random.pick(["broadcast", "sequential"]),
+      kind: random.pick(DISPATCH_KINDS),
       waveSize: 1 + random.int(3),
+      batchWindowMs: between(0, 5) * SECOND_MS,
       offerTtlMs: between(6, 15) * SECOND_MS,
       matchDeadlineMs: between(40, 120) * SECOND_MS,
       startRadiusMeters: between(500, 2_000),

@@ -19,13 +19,18 @@ export interface Tariff {
   readonly surgeMaximum: number;
 }
 
-/** `broadcast`: `waveSize` drivers are asked at once and the first accept wins. `sequential`: one after another. */
-export const DISPATCH_KINDS = ["broadcast", "sequential"] as const;
+/**
+ * `broadcast`: `waveSize` drivers are asked at once and the first accept wins. `sequential`: one after another.
+ * `batched`: the same, but rides that would take each other's drivers are decided together first.
+ */
+export const DISPATCH_KINDS = ["broadcast", "sequential", "batched"] as const;
 
 export interface DispatchPolicy {
   readonly kind: (typeof DISPATCH_KINDS)[number];
-  /** Drivers asked at the same time; `sequential` is always 1. */
+  /** Drivers asked at the same time; 1 unless `broadcast`. */
   readonly waveSize: number;
+  /** The longest that a ranked ride waits for others to be decided with; `batched` only. */
+  readonly batchWindowMs: number;
   readonly offerTtlMs: number;
   /** From the request, and again from each redispatch, to giving up. */
   readonly matchDeadlineMs: number;

@@ -6,6 +6,7 @@ import { assertNever } from "../domain/assert.ts";
 import type { Ride } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import { abandonOffer, acceptOffer, declineOffer, viewOffer } from "./assignment.ts";
+import { closeWindow } from "./batch-window.ts";
 import type { Command, CommandOf, Effect } from "./commands.ts";
 import {
   candidatesRanked,
@@ -196,6 +197,8 @@ function fire(turn: Turn, kind: TimerKind, key: string): void {
       return deadlinePassed(turn, rideId);
     case "ride.search":
       return searchTimerFired(turn, rideId);
+    case "batch.window":
+      return closeWindow(turn);
     case "ride.pickup_watch":
       return pickupWatched(turn, rideId);
     case "ride.no_show":

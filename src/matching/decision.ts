@@ -111,7 +111,7 @@ function hadHisChance(offer: Offer): LeftOutReason | null {
 /** How many drivers are asked at the same time. */
 export function waveSizeNow({ setting, overload }: ShardState): number {
   const { kind, waveSize } = setting.market.dispatch;
-  return kind === "sequential" ? 1 : fewerUnderLoad(overload, waveSize);
+  return kind === "broadcast" ? fewerUnderLoad(overload, waveSize) : 1;
 }
 
 /** Taken the moment the ranking is here and before the first of its offers. */

@@ -5,6 +5,7 @@
 import type { Candidate } from "../domain/driver.ts";
 import type { MatchingRide, RideId } from "../domain/ride.ts";
 import { haversineMeters, metersToCellEdge } from "../spatial/distance.ts";
+import { joinWindow } from "./batch-window.ts";
 import type { CommandOf, NearbyQuery } from "./commands.ts";
 import { decisionOf, excluded, type Sifted, sift, waveSizeNow } from "./decision.ts";
 import { LIMITS } from "./limits.ts";
@@ -62,9 +63,10 @@ export function candidatesRanked(turn: Turn, { rideId, searchId, ranked }: Comma
   if (ride?.state !== "matching" || pursuit?.searchId !== searchId || pursuit.phase !== "ranking") return;
   turn.count("ranking", ranked.fallback ?? "model");
   turn.effects.push({ type: "save.decision", decision: decisionOf(shard, now, ride, pursuit, ranked) });
-  pursuit.phase = "open";
   pursuit.ranker = ranked.ranker;
   pursuit.reserve = [...ranked.order];
+  if (shard.setting.market.dispatch.kind === "batched") return joinWindow(turn, rideId, pursuit);
+  pursuit.phase = "open";
   turn.touched.add(rideId);
 }
 

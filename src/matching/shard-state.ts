@@ -42,7 +42,7 @@ export interface Pursuit {
   /** Answers that carry another number belong to a search that is over. */
   searchId: number;
   radiusMeters: number;
-  phase: "searching" | "ranking" | "open";
+  phase: "searching" | "ranking" | "waiting" | "open";
   /** Found here, while the neighbours are asked. */
   local: readonly Candidate[];
   /** Who was found and is not among those who are ranked. */

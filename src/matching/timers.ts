@@ -4,6 +4,7 @@ import type { EpochMs } from "../domain/time.ts";
 export type TimerKind =
   | "ride.deadline"
   | "ride.search"
+  | "batch.window"
   | "ride.pickup_watch"
   | "ride.no_show"
   | "ride.trip_watch"

@@ -31,6 +31,7 @@ const MarketEntry = z.strictObject({
     .strictObject({
       kind: z.enum(DISPATCH_KINDS).default("broadcast"),
       waveSize: z.int().min(1).max(10).default(3),
+      batchWindowMs: z.int().min(0).max(5_000).default(2_000),
       offerTtlMs: durationMs.default(15_000),
       matchDeadlineMs: durationMs.default(120_000),
       startRadiusMeters: positive.default(3_000),

@@ -1,5 +1,6 @@
 /** Operators' HTTP: rollout, health, and the error body that every route shares. */
 import * as z from "zod";
+import { DISPATCH_KINDS } from "../domain/market.ts";
 import type { Watched as WatchedName } from "../matching/reconcile.ts";
 import {
   DriverIdField,
@@ -100,7 +101,7 @@ const DecisionBody = z.strictObject({
   attempt: WholeField,
   wave: WholeField,
   radiusMeters: z.number(),
-  policy: z.enum(["broadcast", "sequential"]),
+  policy: z.enum(DISPATCH_KINDS),
   waveSize: WholeField,
   /** A model's version, or `nearest@1`; and why it was not a model's. */
   ranker: z.string(),

@@ -40,6 +40,7 @@ const PROFILE: DriverProfile = {
 export const DISPATCH: Market["dispatch"] = {
   kind: "broadcast",
   waveSize: 2,
+  batchWindowMs: 2_000,
   offerTtlMs: 15_000,
   matchDeadlineMs: 120_000,
   startRadiusMeters: 1_000,
