@@ -6,7 +6,8 @@
 import { availableParallelism } from "node:os";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { POLICIES, type PolicyName, runTrial, type Trial, type TrialResult } from "../sim/kdd18/trial.ts";
-import { estimateOf, formatEstimate } from "./measure.ts";
+import { estimate } from "../sim/lab/statistics.ts";
+import { formatEstimate } from "./measure.ts";
 import { createReporter, type Reporter, readOptions } from "./report.ts";
 
 const FLEETS = [25, 50, 75] as const;
@@ -69,10 +70,10 @@ type Measure = (result: TrialResult, name: PolicyName) => number;
 
 function tableOf(drivers: number, results: readonly TrialResult[], reporter: Reporter): void {
   const cell = (measure: Measure, name: PolicyName, digits: number): string =>
-    formatEstimate(estimateOf(results.map((result) => measure(result, name))), digits);
+    formatEstimate(estimate(results.map((result) => measure(result, name))), digits);
   const difference = (measure: Measure, name: PolicyName, digits: number): string => {
     if (name === PAPER) return "";
-    return formatEstimate(estimateOf(results.map((one) => measure(one, name) - measure(one, PAPER))), digits);
+    return formatEstimate(estimate(results.map((one) => measure(one, name) - measure(one, PAPER))), digits);
   };
   const rows = POLICIES.map((name) => {
     const [served, pickup] = PUBLISHED[drivers]?.[name] ?? [];

@@ -64,7 +64,9 @@ const repetitions = quick ? 1 : 2;
 reporter.note(
   `${riders} requests within ${minutes} minutes of city time, ${drivers} drivers with a position each every 4 s, New York's hotspots, generated travel times.`,
 );
-reporter.note(`${repetitions} repetitions after one that is not counted, policies in turns; median (least-most).`);
+reporter.note(
+  `${repetitions} repetitions, policies in turns, after a small city that is not counted; median (least-most).`,
+);
 const samples = new Map<string, Sample[]>(DISPATCH_KINDS.map((kind) => [kind, []]));
 for (const kind of DISPATCH_KINDS) measure(kind, SMALL.riders, SMALL.drivers, SMALL.minutes);
 for (let repetition = 1; repetition <= repetitions; repetition++) {
@@ -72,7 +74,7 @@ for (let repetition = 1; repetition <= repetitions; repetition++) {
     const sample = measure(kind, riders, drivers, minutes);
     const pace = eventsOf(sample) / sample.wallSeconds;
     const served = (sample.servedShare * 100).toFixed(0);
-    reporter.progress(`${kind}, repetition ${repetition}: ${formatNumber(pace)} events/s, ${served} % served by then`);
+    reporter.progress(`${kind}, repetition ${repetition}: ${formatNumber(pace)} events/s, ${served} % served so far`);
     own.push(sample);
   }
 }

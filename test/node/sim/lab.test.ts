@@ -96,8 +96,11 @@ describe("its page", PATIENT, () => {
 
 describe("statistics", () => {
   test("an interval is Student's, and of one run there is none", () => {
-    // Mean 2, standard deviation 1, t(2) = 4.303.
-    expect(estimate([1, 2, 3])).toEqual({ mean: 2, half: expect.closeTo(4.303 / Math.sqrt(3), 9) });
+    // Mean 2, standard deviation 1, t(2) = 4.3027.
+    expect(estimate([1, 2, 3])).toEqual({ mean: 2, half: expect.closeTo(4.3027 / Math.sqrt(3), 9) });
+    // Nine 0s and nine 2s: standard deviation of the mean 1/√17, t(17) = 2.1098.
+    const eighteen = Array.from({ length: 18 }, (_, index) => 2 * (index % 2));
+    expect(estimate(eighteen)!.half! * Math.sqrt(17)).toBeCloseTo(2.1098, 3);
     expect(estimate([7])).toEqual({ mean: 7, half: null });
     expect(estimate([Number.NaN, 7])).toEqual({ mean: 7, half: null });
     expect(estimate([])).toBeNull();
