@@ -209,13 +209,20 @@ function nothingLostNothingExtra(
   for (const record of records) {
     if (!("version" in record) || reported.has(`${record.rideId}:${record.version}`)) continue;
     const event = eventsOf.get(record.rideId)?.find(({ version }) => version === record.version);
-    const differs = event !== undefined && "state" in record && event.ride.state !== record.state;
+    const state = event && stateFor(event.ride, record);
+    const differs = event !== undefined && "state" in record && state !== record.state;
     if (event ? !differs : !complete) continue;
     reported.add(`${record.rideId}:${record.version}`);
-    const what = differs ? `${event.ride.state} in D1` : "not in D1";
+    const what = differs ? `${state} in D1` : "not in D1";
     found.push(
       violation("B1", `${record.who} was told version ${record.version} of ${record.rideId}, ${what}`, [record]),
     );
   }
   return found;
+}
+
+/** A driver who has left a ride hears it is looking for a driver, also when another has it by now. */
+function stateFor(ride: RideEvent["ride"], record: HistoryRecord): string {
+  const anothers = "offerId" in record && "offerId" in ride && ride.offerId !== record.offerId;
+  return anothers ? "matching" : ride.state;
 }

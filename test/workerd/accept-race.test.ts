@@ -15,7 +15,8 @@ interface Racer {
   readonly socket: TestDriver;
 }
 
-const riderOf = (index: number) => `rider-${index}` as RiderId;
+/** A new one for every ride: one rider alone may not ask so often. */
+const riderOf = (index: number, round: number) => `rider-${index}-${round}` as RiderId;
 
 /** Far from all the others. Every second area lies on a border, one driver on either side of it. */
 async function areaOf(index: number) {
@@ -36,7 +37,8 @@ async function race({ index, pickup, racers }: Awaited<ReturnType<typeof areaOf>
   if (round % 10 === 9) {
     for (const { socket, place } of racers) socket.say({ type: "location", fixes: [fixAt(place, round + 2)] });
   }
-  const rideId = await newRide(riderOf(index), pickup);
+  const riderId = riderOf(index, round);
+  const rideId = await newRide(riderId, pickup);
   const offers = await Promise.all(racers.map(({ socket }) => socket.hear("offer")));
   for (const offer of offers) expect(offer.rideId).toBe(rideId);
   const cid = `accept-${round}`;
@@ -49,7 +51,7 @@ async function race({ index, pickup, racers }: Awaited<ReturnType<typeof areaOf>
     }),
   );
   // The rider lets the ride go, so that the same two can race for the next one.
-  await shardOf(pickup).cancelRide({ rideId, riderId: riderOf(index) });
+  await shardOf(pickup).cancelRide({ rideId, riderId });
   await racers[verdicts.indexOf("won")]?.socket.hear("trip.changed");
   return verdicts.sort();
 }

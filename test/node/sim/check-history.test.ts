@@ -179,6 +179,25 @@ test("[S6] a ride that leaves a terminal state is found", () => {
   expect(rulesBroken(evidence(run))).toEqual(["S6"]);
 });
 
+test("[B1] a driver who gave a ride back hears it as looking for a driver, also when another has it, and nobody else may", () => {
+  const run = goodRide(RIDE, "bob", 100);
+  const given = {
+    t: 112,
+    op: "step",
+    type: "ok",
+    step: "cancel",
+    rideId: RIDE,
+    version: 2,
+    state: "matching",
+  } as const;
+  const told = (who: string, seq: number) => ({
+    ...run,
+    records: [...run.records, { ...given, who, offerId: offerOf(RIDE, seq) }],
+  });
+  expect(rulesBroken(evidence(told("ann", 9)))).not.toContain("B1");
+  expect(rulesBroken(evidence(told("bob", 1)))).toContain("B1");
+});
+
 test("[S7] a row that is not the ride's last event is found, and so is one whose body differs", () => {
   const judged = evidence(goodRide(RIDE, "ann", 0));
   const [row] = judged.rides;
