@@ -35,6 +35,11 @@ export class LockHost {
     this.#skewMs = skewMs;
   }
 
+  /** Nothing it is asked before then is heard. */
+  get downUntil(): EpochMs {
+    return this.#downUntil;
+  }
+
   call(command: LockCommand): Callee<LockAnswer> {
     return (reply, fail) => {
       const answer = this.#submit(command);
@@ -76,10 +81,11 @@ export class LockHost {
 
   #die(when: string): null {
     const { loop, faults, random, auditor, trace } = this.#world;
-    trace.add(loop.now, `lock ${this.driverId}`, `dies ${when}`);
+    const downMs = drawDownMs(faults, random);
+    trace.add(loop.now, `lock ${this.driverId}`, `dies ${when}; away for ${downMs} ms`);
     auditor.count("lock crash");
     this.#incarnation++;
-    this.#downUntil = loop.now + drawDownMs(faults, random);
+    this.#downUntil = loop.now + downMs;
     return null;
   }
 

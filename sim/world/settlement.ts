@@ -10,7 +10,10 @@ import { explainRide } from "../../src/shard/explain.ts";
 import { promise } from "./violation.ts";
 import type { World } from "./world.ts";
 
-/** A release waits at most a minute for its next try; some seconds for the call and for what is late already. */
+/**
+ * A release waits at most a minute for its next try [O15], and the last that a lock did not hear may have been said just
+ * before it was back: so this counts from then. Some seconds for the call and for what is late already.
+ */
 const LOCK_FREE_MS = 75 * SECOND_MS;
 /** An event that was sent and lost is sent again after a minute, once the lost batch is known. */
 const ARCHIVED_MS = 150 * SECOND_MS;
@@ -79,13 +82,19 @@ export class Settlement {
       if (holder === null) continue;
       free = false;
       const overAt = auditor.overAt.get(holder.offerId);
-      const late = overAt !== undefined && this.#overdue(Math.max(overAt, holder.since), LOCK_FREE_MS);
+      const late = overAt !== undefined && this.#lockOverdue(driverId, Math.max(overAt, holder.since));
       promise(!late, "L2", () => `${driverId} is still held by ${holder.offerId}, which is over`);
     }
     return free;
   }
 
+  /** A lock that is still down when the faults stop hears nothing until it is back. */
+  #lockOverdue(driverId: DriverId, overAt: EpochMs): boolean {
+    return this.#overdue(Math.max(overAt, this.#world.lock(driverId).downUntil), LOCK_FREE_MS);
+  }
+
   #outboxesEmpty(): boolean {
+    const { auditor } = this.#world;
     let archived = true;
     for (const { name, storage } of this.#world.shards()) {
       for (const { id, at } of storage.unarchived()) {
@@ -94,7 +103,8 @@ export class Settlement {
       }
       for (const offerId of storage.unreleased()) {
         archived = false;
-        const late = this.#overdue(this.#world.auditor.overAt.get(offerId) ?? Number.POSITIVE_INFINITY, LOCK_FREE_MS);
+        const { driverId } = auditor.offers.get(offerId)!;
+        const late = this.#lockOverdue(driverId, auditor.overAt.get(offerId) ?? Number.POSITIVE_INFINITY);
         promise(!late, "L2", () => `${offerId} is over, and no lock has acknowledged its release`);
       }
     }
