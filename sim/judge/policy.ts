@@ -79,20 +79,16 @@ export default class KerbPolicy {
     if (requests.length === 0) return [];
     const drivers: readonly Driver[] = [...idle, ...enroute];
     const driverOf = new Map(enroute.map(({ requestId }, at) => [requestId, idle.length + at]));
-    const rides = requests.map((request) => {
-      const driver = driverOf.get(request.id) ?? null;
-      const within = driver === null ? this.#info.maxEta : this.#seconds(request, drivers[driver]!);
-      return {
-        driver,
-        waitedSeconds: now - request.t,
-        exchanges: this.#rideExchanges.get(request.id) ?? 0,
-        turnoverSeconds: this.#turnoverSeconds(request, now),
-        candidates: [
-          ...this.#nearest(request, drivers, 0, idle.length, within),
-          ...this.#nearest(request, drivers, idle.length, drivers.length, this.#info.maxEta),
-        ],
-      };
-    });
+    const rides = requests.map((request) => ({
+      driver: driverOf.get(request.id) ?? null,
+      waitedSeconds: now - request.t,
+      exchanges: this.#rideExchanges.get(request.id) ?? 0,
+      turnoverSeconds: this.#turnoverSeconds(request, now),
+      candidates: [
+        ...this.#nearest(request, drivers, 0, idle.length),
+        ...this.#nearest(request, drivers, idle.length, drivers.length),
+      ],
+    }));
     const { choices } = this.#planner.plan({
       rides,
       drivers: drivers.map(({ id }) => ({ exchanges: this.#driverExchanges.get(id) ?? 0 })),
@@ -134,13 +130,13 @@ export default class KerbPolicy {
     return seconds;
   }
 
-  #nearest(request: Request, drivers: readonly Driver[], from: number, to: number, within: number): number[] {
+  #nearest(request: Request, drivers: readonly Driver[], from: number, to: number): number[] {
     const found: { readonly at: number; readonly seconds: number }[] = [];
-    const reachDegrees = (within * this.#info.speed) / METERS_PER_DEGREE;
+    const reachDegrees = (this.#info.maxEta * this.#info.speed) / METERS_PER_DEGREE;
     for (let at = from; at < to; at++) {
       if (Math.abs(drivers[at]!.lat - request.lat) > reachDegrees) continue;
       const seconds = this.#seconds(request, drivers[at]!);
-      if (seconds <= within) found.push({ at, seconds });
+      if (seconds <= this.#info.maxEta) found.push({ at, seconds });
     }
     found.sort((a, b) => a.seconds - b.seconds || a.at - b.at);
     return found.slice(0, CANDIDATES).map(({ at }) => at);
