@@ -197,12 +197,13 @@ export class BatchPlanner {
 }
 
 /**
- * What a ride costs that gets no driver now: the longest pickup this market offers, and half the time that it may be
- * searched for, which is what it has left on average. The same for all, however long they have waited: where there are
- * too few drivers, those who have waited longest would else be served last and farthest, and everybody would wait so.
+ * What a ride costs that gets no driver now: the longest pickup this market offers, and a quarter of the time that it may
+ * be searched for; half of that time is left on average, and about every second such ride is reached later after all.
+ * The same for all, however long they have waited: where there are too few drivers, those who have waited longest would
+ * else be served last and farthest, and everybody would wait so.
  */
 export function unservedCostSeconds(longestPickupSeconds: number, searchSeconds: number): number {
-  return longestPickupSeconds + searchSeconds / 2;
+  return longestPickupSeconds + searchSeconds / 4;
 }
 
 function choicesOf(

@@ -177,8 +177,8 @@ describe("a driver on his way", () => {
           drivers: [0],
         }),
       );
-    expect(chain(280)).toBe("0<1!0 1<0");
-    expect(chain(300)).toBe("");
+    expect(chain(210)).toBe("0<1!0 1<0");
+    expect(chain(230)).toBe("");
   });
 
   test("is left alone when he is nearly there", () => {
@@ -231,7 +231,10 @@ describe("in any window", () => {
   }
 
   const total = ({ seconds }: Scene, has: readonly (number | null)[]): number =>
-    has.reduce((sum: number, driver, ride) => sum + (driver === null ? 750 : seconds[ride]![driver]!), 0);
+    has.reduce(
+      (sum: number, driver, ride) => sum + (driver === null ? unservedCostSeconds(600, 300) : seconds[ride]![driver]!),
+      0,
+    );
 
   test.each([
     ["the product's limits", LIMITS],
