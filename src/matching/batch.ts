@@ -1,8 +1,8 @@
 /**
  * Batched dispatch: all waiting rides of a window, the free drivers, and the drivers still on their way to a pickup,
- * solved together. Beyond its window of a few seconds no ride waits while somebody in reach is free. A driver on his way may be exchanged, for
- * another on his way or for a free one, where all riders together gain by it; never when he is nearly there, never so
- * that a rider loses his driver without another, and only as often as the limits say.
+ * solved together. Beyond its window of a few seconds no ride waits while somebody in reach is free. A driver on his way
+ * may be exchanged, for another on his way or for a free one, where all riders together gain by it; never when he is
+ * nearly there, never so that a rider loses his driver without another, and only as often as the limits say.
  *
  * Costs are seconds. What an exchange must save is no constant: a ride that may be exchanged once is worth keeping for a
  * better moment where drivers come free nearby all the time, and hardly so where nobody does (turnover.ts). The caller
