@@ -74,7 +74,7 @@ export function createDecisionWorld(driverCount: number, random: Random): Decisi
 
   const setting = { name: shard, cell, market: MARKET, topSpeedMetersPerSecond: 70, fixEveryMs: 4_000, clockSpeed: 1 };
   const storage = {
-    restore: () => ({ rides: [], offers: [], highestSeq: 0, unarchived: [], travelTimes: null }),
+    restore: () => ({ rides: [], offers: [], highestSeq: 0, unarchived: [], travelTimes: null, market: null }),
     commit: () => {},
     recall: () => null,
     readDecisions: () => [],

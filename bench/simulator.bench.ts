@@ -10,7 +10,7 @@
 import { CITY_PLANS } from "../sim/city/places.ts";
 import { readConfiguration } from "../sim/lab/configuration.ts";
 import { type EventCounts, LabCity } from "../sim/lab/lab-city.ts";
-import { marketUnder, parsePolicies, rankerOf } from "../sim/lab/policies.ts";
+import { parsePolicies, rankerOf } from "../sim/lab/policies.ts";
 import { generatedTravelTimes } from "../sim/lab/travel-times.ts";
 import { generatedWishes } from "../sim/lab/wishes.ts";
 import { DISPATCH_KINDS } from "../src/domain/market.ts";
@@ -36,7 +36,8 @@ function measure(policy: string, riders: number, drivers: number, minutes: numbe
   const city = new LabCity({
     plan,
     configuration,
-    market: marketUnder(configuration.marketAt(plan.hotspots[0]!), parsed!),
+    market: configuration.marketAt(plan.hotspots[0]!),
+    change: parsed!.configuration,
     rank: rankerOf(parsed!),
     travel: generatedTravelTimes(plan),
     demand: wishes.demandOf(SEED),

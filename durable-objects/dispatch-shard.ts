@@ -13,6 +13,7 @@ import { centerOf } from "../src/spatial/geohash.ts";
 import { DriverDoor } from "./driver-door.ts";
 import { DriverSockets } from "./ports/driver-sockets.ts";
 import { LoadMeter } from "./ports/load-meter.ts";
+import { MarketWatch } from "./ports/market-watch.ts";
 import { ModelRanker } from "./ports/model-ranker.ts";
 import { RiderStreams } from "./ports/rider-streams.ts";
 import { ShardCounters } from "./ports/shard-counters.ts";
@@ -31,6 +32,7 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
   readonly #counters = new ShardCounters(() => this.#report());
   readonly #meter = new LoadMeter(this.#name, (sample) => this.#guard(() => this.#runtime.measure(sample)));
   readonly #ranker = rankerOf(this.ctx, this.env);
+  readonly #market = marketWatchOf(this.ctx, this.env, this.#name, (command) => this.#submit(command));
   readonly #outside = new ObjectOutside(this.ctx, this.env, this.#name, {
     sockets: this.#sockets,
     streams: this.#streams,
@@ -178,6 +180,7 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
 
   /** Fail-stop: if a command dies half-way, memory is wrong, and only storage may be believed. */
   #guard<T>(run: () => T): T {
+    this.#market.worked();
     const stop = (error: unknown): never => {
       logError("shard stopped", error, { shard: this.#name });
       this.ctx.abort(String(error));
@@ -193,8 +196,7 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
 
   #report(): void {
     const gauges = { ...this.#runtime.gauges(), streams_open: this.#streams.size };
-    const report = this.#counters.report(this.#name, Date.now(), gauges);
-    const sent = this.env.OPS_FEED.getByName("fleet").report(report);
+    const sent = this.env.OPS_FEED.getByName("fleet").report(this.#counters.report(this.#name, Date.now(), gauges));
     this.ctx.waitUntil(Promise.resolve(sent).catch((error) => logError("metrics not reported", error)));
   }
 }
@@ -207,6 +209,20 @@ function rankerOf(ctx: DurableObjectState, env: Env): ModelRanker {
   return new ModelRanker({
     bucket: env.MODELS,
     readChampion: () => env.ROLLOUT_CONTROL.getByName("global").champion(),
+    waitUntil: (work) => ctx.waitUntil(work),
+  });
+}
+
+function marketWatchOf(
+  ctx: DurableObjectState,
+  env: Env,
+  name: ShardName,
+  submit: (command: Command) => void,
+): MarketWatch {
+  const { market } = settingOf(env, name);
+  return new MarketWatch({
+    read: () => env.MARKET_CONTROL.getByName(market.name).current(),
+    hear: (configured) => submit({ type: "market.configured", configured }),
     waitUntil: (work) => ctx.waitUntil(work),
   });
 }

@@ -5,7 +5,13 @@ import type { Market } from "./domain/market.ts";
 import type { LatLng, ShardName } from "./domain/place.ts";
 import type { OfferId, RideId } from "./domain/ride.ts";
 import { type MarketArea, Markets } from "./protocol/market.ts";
-import type { DispatchShardApi, DriverLockApi, OpsFeedApi, RolloutControlApi } from "./protocol/peer.ts";
+import type {
+  DispatchShardApi,
+  DriverLockApi,
+  MarketControlApi,
+  OpsFeedApi,
+  RolloutControlApi,
+} from "./protocol/peer.ts";
 import { centerOfShard, shardOfRide } from "./routing/shard-map.ts";
 
 type Branded<T> = T & Rpc.DurableObjectBranded;
@@ -14,6 +20,7 @@ export interface Env {
   readonly DISPATCH_SHARD: DurableObjectNamespace<Branded<DispatchShardApi>>;
   readonly DRIVER_LOCK: DurableObjectNamespace<Branded<DriverLockApi>>;
   readonly ROLLOUT_CONTROL: DurableObjectNamespace<Branded<RolloutControlApi>>;
+  readonly MARKET_CONTROL: DurableObjectNamespace<Branded<MarketControlApi>>;
   readonly OPS_FEED: DurableObjectNamespace<Branded<OpsFeedApi>>;
   readonly HISTORY: D1Database;
   readonly MODELS: R2Bucket;

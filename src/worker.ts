@@ -6,6 +6,7 @@ import type { Env } from "./env.ts";
 
 export { DispatchShard } from "../durable-objects/dispatch-shard.ts";
 export { DriverLock } from "../durable-objects/driver-lock.ts";
+export { MarketControl } from "../durable-objects/market-control.ts";
 export { OpsFeed } from "../durable-objects/ops-feed.ts";
 export { RolloutControl } from "../durable-objects/rollout-control.ts";
 

@@ -13,6 +13,7 @@ import { featureMatrix, type RankingContext } from "../../src/ranking/feature-vi
 import { rankByPickupTime } from "../../src/ranking/nearest-ranker.ts";
 import { type FallbackReason, type Ranked, rankByAcceptance } from "../../src/ranking/ranker.ts";
 import { type AcceptModel, currentModel, heldModel, type LoadOutcome, loadAcceptModel } from "./onnx-session.ts";
+import { Refresh } from "./refresh.ts";
 
 /** Champions that are not digests. */
 export const BUILTIN = "builtin";
@@ -42,7 +43,6 @@ export interface RankerStatus {
   readonly refusal: string | null;
 }
 
-const REFRESH_EVERY_MS = 3_000;
 /** Twice this must fit an isolate beside everything else. */
 const MODEL_MAXIMUM_BYTES = 4 * 1024 * 1024;
 
@@ -50,7 +50,7 @@ const builtin: Artefact = { bytes: new Uint8Array(builtinModel), manifest: built
 
 export class ModelRanker {
   readonly #needs: ModelRankerNeeds;
-  #refreshedAt = Number.NEGATIVE_INFINITY;
+  readonly #refresh: Refresh;
   #champion = { digest: BUILTIN, epoch: Number.NEGATIVE_INFINITY };
   /** Of the file that stands for the champion. */
   #digest: string = builtin.manifest.sha256;
@@ -58,6 +58,7 @@ export class ModelRanker {
 
   constructor(needs: ModelRankerNeeds) {
     this.#needs = needs;
+    this.#refresh = new Refresh(() => this.#look(), needs.waitUntil);
   }
 
   /** Never rejects. `fallback` of the answer says why the model was not used. */
@@ -69,7 +70,7 @@ export class ModelRanker {
   ): Promise<Ranked> {
     const features = featureMatrix(candidates, context);
     if (!byModel) return rankByPickupTime(candidates, features, "overload");
-    if (Date.now() - this.#refreshedAt >= REFRESH_EVERY_MS) this.#needs.waitUntil(this.warm());
+    this.#refresh.worked();
     const model = this.#model();
     if (typeof model === "string") return rankByPickupTime(candidates, features, model);
     try {
@@ -81,8 +82,11 @@ export class ModelRanker {
   }
 
   /** Reads who is champion and loads it. What served before serves until then, and after a failure. Never rejects. */
-  async warm(): Promise<void> {
-    this.#refreshedAt = Date.now();
+  warm(): Promise<void> {
+    return this.#refresh.now();
+  }
+
+  async #look(): Promise<void> {
     try {
       const champion = await this.#needs.readChampion();
       // Answers may overtake each other; an older one changes nothing.
@@ -123,7 +127,7 @@ export class ModelRanker {
       this.#refusal = { epoch: this.#champion.epoch, reason: loaded.reason, final: true };
     } else {
       // Somebody else is loading, perhaps this very model: look again at the next ride.
-      this.#refreshedAt = Number.NEGATIVE_INFINITY;
+      this.#refresh.soon();
     }
   }
 

@@ -5,8 +5,10 @@ import type { EpochMs } from "../../src/domain/time.ts";
 import type { PriorReply, Write } from "../../src/matching/commands.ts";
 import type { Decision } from "../../src/matching/decision.ts";
 import type { TravelTimesMemory } from "../../src/matching/travel-times.ts";
+import { parseConfigured } from "../../src/protocol/market-configuration.ts";
 import type { RideRange, RideVersion } from "../../src/protocol/ride-digest.ts";
 import type { RecalledRide, RestoredShard, ShardStorage } from "../../src/shard/ports.ts";
+import { applySchema } from "./sql-schema.ts";
 
 /**
  * Applied in order, once each, and never changed afterwards. The two partial indexes make the database itself refuse a
@@ -40,6 +42,7 @@ const SCHEMA = [
      ride_id TEXT NOT NULL, offers_before INTEGER NOT NULL, body TEXT NOT NULL, features BLOB NOT NULL,
      PRIMARY KEY (ride_id, offers_before)
    ) WITHOUT ROWID`,
+  "CREATE TABLE market (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL)",
 ];
 
 type Body = { readonly body: string };
@@ -73,6 +76,7 @@ export class SqlStorage implements ShardStorage {
       highestSeq: this.#highestSeq(),
       unarchived,
       travelTimes: this.#bodies<TravelTimesMemory>("SELECT body FROM travel_times")[0] ?? null,
+      market: parseConfigured(this.#bodies<unknown>("SELECT body FROM market")[0]),
     };
   }
 
@@ -209,6 +213,9 @@ export class SqlStorage implements ShardStorage {
         this.#sql.exec(insert, event.rideId, event.version, JSON.stringify(event));
         return;
       }
+      case "save.market":
+        this.#sql.exec("INSERT OR REPLACE INTO market (id, body) VALUES (1, ?)", JSON.stringify(write.configured));
+        return;
       case "save.reply": {
         const { riderId, key, reply, at } = write;
         const insert = "INSERT INTO replies (rider_id, key, ride_id, body_hash, at) VALUES (?, ?, ?, ?, ?)";
@@ -235,17 +242,4 @@ export class SqlStorage implements ShardStorage {
     const rows = this.#sql.exec<Body>(query, ...bindings);
     return Array.from(rows, ({ body }) => JSON.parse(body) as T);
   }
-}
-
-/** Statements not applied yet, all or none. `PRAGMA user_version` is not available in an object, so a table counts. */
-function applySchema(storage: DurableObjectStorage, statements: readonly string[]): void {
-  storage.transactionSync(() => {
-    storage.sql.exec("CREATE TABLE IF NOT EXISTS schema_version (applied INTEGER NOT NULL)");
-    const [row] = storage.sql.exec<{ applied: number }>("SELECT applied FROM schema_version").toArray();
-    const applied = row?.applied ?? 0;
-    if (applied >= statements.length) return;
-    for (const statement of statements.slice(applied)) storage.sql.exec(statement);
-    storage.sql.exec("DELETE FROM schema_version");
-    storage.sql.exec("INSERT INTO schema_version (applied) VALUES (?)", statements.length);
-  });
 }

@@ -2,7 +2,7 @@
 import type { CityPlan } from "../city/places.ts";
 import { readConfiguration } from "./configuration.ts";
 import { type EventCounts, LabCity } from "./lab-city.ts";
-import { marketUnder, type Policy, rankerOf } from "./policies.ts";
+import { type Policy, rankerOf } from "./policies.ts";
 import { type Estimate, estimate, pairedDifference } from "./statistics.ts";
 import type { RunFigures, RunResult } from "./tally.ts";
 import type { TravelTimes } from "./travel-times.ts";
@@ -91,7 +91,8 @@ export async function compare(experiment: Experiment, { signal, onProgress }: Wa
       const city = new LabCity({
         ...experiment,
         configuration,
-        market: marketUnder(market, policy),
+        market,
+        change: policy.configuration,
         rank: rankers.get(policy)!,
         demand: experiment.wishes.demandOf(seed),
         seed,

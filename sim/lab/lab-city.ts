@@ -10,6 +10,7 @@ import { assert } from "../../src/domain/assert.ts";
 import type { Candidate, DriverId } from "../../src/domain/driver.ts";
 import type { RideEvent } from "../../src/domain/event.ts";
 import type { Market } from "../../src/domain/market.ts";
+import type { MarketConfiguration } from "../../src/domain/market-hours.ts";
 import type { ShardName } from "../../src/domain/place.ts";
 import type { RideId } from "../../src/domain/ride.ts";
 import { type EpochMs, HOUR_MS } from "../../src/domain/time.ts";
@@ -33,6 +34,8 @@ export interface LabSetting {
   readonly plan: CityPlan;
   readonly configuration: Configuration;
   readonly market: Market;
+  /** What is changed of the market, from the beginning on. */
+  readonly change: MarketConfiguration;
   readonly rank: (candidates: readonly Candidate[], context: RankingContext) => Ranked;
   readonly travel: TravelTimes;
   /** A new one for every run; it is read to its end, or until `lastsMs`. */
@@ -113,11 +116,12 @@ export class LabCity {
   shard(name: ShardName): LabShard {
     const known = this.#shards.get(name);
     if (known !== undefined) return known;
-    const { market, configuration } = this.#setting;
+    const { market, change, configuration } = this.#setting;
     const { topSpeedMetersPerSecond, fixEveryMs } = configuration;
     const car = { topSpeedMetersPerSecond, fixEveryMs, clockSpeed: 1 };
     const shard = new LabShard(this, { name, cell: cellOfShard(name), market, ...car });
     this.#shards.set(name, shard);
+    shard.submit({ type: "market.configured", configured: { version: 1, configuration: change } });
     return shard;
   }
 

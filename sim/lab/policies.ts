@@ -1,9 +1,12 @@
-/** What is compared: a kind of dispatch, how many are asked at once, and who ranks. Written `kind[:wave][@model]`. */
-import { readFileSync } from "node:fs";
+/** What is compared: how the market is configured, and who ranks. Written `kind[:wave]`, `current` or `FILE.json`, then `[@model]`. */
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readTrees } from "../../models/accept/read-trees.ts";
 import { sigmoid, treeMargins } from "../../models/accept/trees.ts";
-import { DISPATCH_KINDS, type Market } from "../../src/domain/market.ts";
+import { DISPATCH_KINDS } from "../../src/domain/market.ts";
+import { AS_DEPLOYED, type MarketConfiguration } from "../../src/domain/market-hours.ts";
+import { fieldName } from "../../src/protocol/fields.ts";
+import { MarketConfigurationBody } from "../../src/protocol/market-configuration.ts";
 import { FEATURE_COUNT, FEATURE_SET_HASH, featureMatrix } from "../../src/ranking/feature-view.ts";
 import { rankByPickupTime } from "../../src/ranking/nearest-ranker.ts";
 import { rankByAcceptance } from "../../src/ranking/ranker.ts";
@@ -13,13 +16,15 @@ import type { LabSetting } from "./lab-city.ts";
 export interface Policy {
   /** As it was written. */
   readonly name: string;
-  readonly kind: Market["dispatch"]["kind"];
-  /** Null leaves it to the market. */
-  readonly waveSize: number | null;
+  /** What it changes of the market as it is deployed. */
+  readonly configuration: MarketConfiguration;
   readonly byModel: boolean;
 }
 
-export const POLICIES_USAGE = `${DISPATCH_KINDS.join(" | ")}, then :N for N drivers asked at once, @model for the model's order`;
+export const POLICIES_USAGE = `${DISPATCH_KINDS.join(" | ")}, then :N for N drivers asked at once; current (the
+                     market as wrangler.toml has it); or FILE.json, a configuration as operators send it;
+                     @model at the end for the model's order`;
+const BY_MODEL = "@model";
 const LARGEST_WAVE = 10;
 const MODEL = join(import.meta.dirname, "..", "..", "models", "accept", "v1");
 
@@ -32,17 +37,36 @@ export function parsePolicies(text: string): Policy[] {
 }
 
 function parsePolicy(text: string): Policy {
-  const parts = /^([a-z-]+)(?::(\d+))?(@model)?$/.exec(text.trim());
+  const name = text.trim();
+  const byModel = name.endsWith(BY_MODEL);
+  const what = byModel ? name.slice(0, -BY_MODEL.length) : name;
+  if (what === "current") return { name, configuration: AS_DEPLOYED.configuration, byModel };
+  if (what.endsWith(".json")) return { name, configuration: readCandidate(what), byModel };
+  const parts = /^([a-z-]+)(?::(\d+))?$/.exec(what);
   const kind = DISPATCH_KINDS.find((known) => known === parts?.[1]);
-  if (kind === undefined) throw new UsageError(`--policies: expected ${POLICIES_USAGE}; got "${text}"`);
+  if (kind === undefined) throw new UsageError(`--policies: expected ${POLICIES_USAGE}; got "${name}"`);
   const wave = parts![2];
-  const waveSize = wave === undefined ? null : numberOf("policies", wave, 1, LARGEST_WAVE, true);
-  return { name: text.trim(), kind, waveSize, byModel: parts![3] !== undefined };
+  const dispatch = wave === undefined ? { kind } : { kind, waveSize: waveOf(wave) };
+  return { name, configuration: { settings: { dispatch }, hours: [] }, byModel };
 }
 
-/** The market as it would be with this policy; everything else in it stays. */
-export function marketUnder(market: Market, { kind, waveSize }: Policy): Market {
-  return { ...market, dispatch: { ...market.dispatch, kind, waveSize: waveSize ?? market.dispatch.waveSize } };
+function waveOf(text: string): number {
+  return numberOf("policies", text, 1, LARGEST_WAVE, true);
+}
+
+/** What an operator would send, from a file; refused as it would be. */
+function readCandidate(file: string): MarketConfiguration {
+  if (!existsSync(file)) throw new UsageError(`--policies: there is no file "${file}"`);
+  let written: unknown;
+  try {
+    written = JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    throw new UsageError(`--policies: ${file} is not JSON`);
+  }
+  const { data, error } = MarketConfigurationBody.safeParse(written);
+  if (data !== undefined) return data;
+  const wrong = error.issues.map((issue) => `${fieldName(issue)}: ${issue.message}`);
+  throw new UsageError(`--policies: ${file} is no configuration: ${wrong.join("; ")}`);
 }
 
 /** The model is the file that is served, its trees evaluated in plain TypeScript: a virtual city cannot wait for a session. */

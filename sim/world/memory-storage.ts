@@ -1,6 +1,7 @@
 /** A shard's rows in memory, with the constraints of the schema in durable-objects/ports/sql-storage.ts. */
 import type { DriverId } from "../../src/domain/driver.ts";
 import type { RideEvent } from "../../src/domain/event.ts";
+import type { ConfiguredMarket } from "../../src/domain/market-hours.ts";
 import { isTerminal, type Offer, type OfferId, type Ride, type RideId, type RiderId } from "../../src/domain/ride.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import type { PriorReply, StoredReply, Write } from "../../src/matching/commands.ts";
@@ -31,6 +32,7 @@ export class MemoryStorage implements ShardStorage {
   readonly #openOf = new Map<RiderId, RideId>();
   #highestSeq = 0;
   #travelTimes: TravelTimesMemory | null = null;
+  #market: ConfiguredMarket | null = null;
 
   restore(): RestoredShard {
     const needed = new Set(this.#open);
@@ -44,6 +46,7 @@ export class MemoryStorage implements ShardStorage {
       highestSeq: this.#highestSeq,
       unarchived: unarchived.sort((a, b) => (a.id < b.id ? -1 : 1)),
       travelTimes: this.#travelTimes,
+      market: this.#market,
     };
   }
 
@@ -126,6 +129,14 @@ export class MemoryStorage implements ShardStorage {
       }
       case "append.event":
         return this.#appendEvent(write.event, undo);
+      case "save.market": {
+        const before = this.#market;
+        this.#market = write.configured;
+        undo.push(() => {
+          this.#market = before;
+        });
+        return;
+      }
       case "save.reply": {
         const key = `${write.riderId}/${write.key}`;
         refuse(this.#replies.has(key), `a second reply under ${key}`);

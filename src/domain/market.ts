@@ -1,4 +1,7 @@
-/** How one market prices and dispatches. Parsed once from configuration; every number carries its unit. */
+/**
+ * How one market prices and dispatches, as it was deployed; every number carries its unit. What operators change of it
+ * while the city runs, and for which hours, is in market-hours.ts.
+ */
 export interface Market {
   readonly name: string;
   /** Minutes to add to UTC for the local hour. */

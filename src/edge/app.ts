@@ -14,6 +14,7 @@ import { devTokenRoutes } from "./dev-tokens.ts";
 import { driverSocketRoutes } from "./driver-socket.ts";
 import { healthRoutes } from "./health.ts";
 import { historyRoutes } from "./history.ts";
+import { marketRoutes } from "./markets.ts";
 import { allowOrigins } from "./origins.ts";
 import { problemResponse, refuseError, refuseUnknown } from "./problem.ts";
 import { quoteRoutes } from "./quotes.ts";
@@ -80,6 +81,7 @@ export function createApp(config: Config) {
     .route("/", healthRoutes(config))
     .route("/", decisionRoutes(config))
     .route("/", rolloutRoutes(config))
+    .route("/", marketRoutes(config))
     .route("/", reconcileRoutes(config))
     .route("/", deadLetterRoutes(config));
   if (config.devIssuerJwk !== null) app.route("/", devTokenRoutes(config.devIssuerJwk));

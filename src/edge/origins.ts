@@ -9,7 +9,7 @@ import { Refusal } from "./problem.ts";
 
 const PREFLIGHT = {
   "access-control-allow-headers": "authorization, content-type, idempotency-key, last-event-id",
-  "access-control-allow-methods": "GET, POST",
+  "access-control-allow-methods": "GET, POST, PUT",
   "access-control-max-age": "600",
 } as const;
 const EXPOSED = "allow, idempotent-replayed, location, retry-after";

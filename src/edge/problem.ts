@@ -19,6 +19,7 @@ const KINDS = {
   "wrong-state": { status: 409, title: "The ride is past that" },
   "already-rated": { status: 409, title: "The ride is already rated" },
   "rollout-conflict": { status: 409, title: "Somebody else changed the rollout" },
+  "market-conflict": { status: 409, title: "Somebody else changed the market" },
   "body-too-large": { status: 413, title: "The body is too large" },
   "media-type": { status: 415, title: "The body must be application/json" },
   validation: { status: 422, title: "A field is missing or wrong" },

@@ -52,6 +52,7 @@ import { pickupWatched, riderDidNotShow, stepTrip, tripAbandoned } from "./trip.
 /** Judges one command. The caller commits the writes among the effects before it says any of the messages. */
 export function apply(shard: ShardState, now: EpochMs, command: Command): Effect[] {
   const turn = new Turn(shard, now);
+  shard.liveAt(now);
   judge(turn, command);
   for (const session of turn.freed) wakeNearestRide(turn, session);
   for (const rideId of turn.touched) {
@@ -69,6 +70,8 @@ function judge(turn: Turn, command: Command): void {
       return tick(turn);
     case "load.measured":
       return measureLoad(turn, command);
+    case "market.configured":
+      return configureMarket(turn, command);
     case "ride.requested":
       return requestRide(turn, command);
     case "quote.asked":
@@ -166,6 +169,14 @@ function measureLoad(turn: Turn, { lagMs, framesPerSecond, inferenceMs }: Comman
   const { level } = shard.overload;
   shard.overload = nextOverload(shard.overload, { lagMs, framesPerSecond, inferenceMs }, now);
   if (shard.overload.level !== level) turn.count("overload", `level-${shard.overload.level}`);
+}
+
+/** From the next decision on. Whoever was promised something by an older version keeps it: fares and deadlines are rows. */
+function configureMarket(turn: Turn, { configured }: CommandOf<"market.configured">): void {
+  const { shard, now } = turn;
+  if (configured.version <= shard.configured.version) return;
+  shard.configure(configured, now);
+  turn.effects.push({ type: "save.market", configured });
 }
 
 function archive(turn: Turn, eventIds: readonly string[]): void {

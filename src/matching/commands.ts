@@ -1,6 +1,7 @@
 /** The whole vocabulary of the core: what may be said to a shard, and what it may do about it. */
 import type { Candidate, DriverId, DriverProfile, DriverStats, Fix } from "../domain/driver.ts";
 import type { RideEvent } from "../domain/event.ts";
+import type { ConfiguredMarket } from "../domain/market-hours.ts";
 import type {
   DriverNotice,
   DriverPosition,
@@ -57,6 +58,8 @@ export type Command =
   | { readonly type: "shard.started" }
   | { readonly type: "clock.ticked" }
   | ({ readonly type: "load.measured" } & LoadSample)
+  /** What its market's control says; older versions than the one in force are nothing new. */
+  | { readonly type: "market.configured"; readonly configured: ConfiguredMarket }
   // the rider
   | {
       readonly type: "ride.requested";
@@ -210,6 +213,8 @@ export type Write =
   /** Takes the place of one that had as many offers before it: of decisions that asked nobody, the last is kept. */
   | { readonly type: "save.decision"; readonly decision: Decision }
   | { readonly type: "append.event"; readonly event: RideEvent }
+  /** In place of the version before. */
+  | { readonly type: "save.market"; readonly configured: ConfiguredMarket }
   | {
       readonly type: "save.reply";
       readonly riderId: RiderId;

@@ -7,8 +7,8 @@ import type { DispatchPolicy } from "../domain/market.ts";
 import type { MatchingRide, Offer, RideId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { FallbackReason, Ranked } from "../ranking/ranked.ts";
+import { rulesNow } from "./dispatch-kinds.ts";
 import { LIMITS } from "./limits.ts";
-import { fewerUnderLoad } from "./overload.ts";
 import type { Pursuit, ShardState } from "./shard-state.ts";
 
 /** Why a driver whom the search knew of was not ranked. */
@@ -58,6 +58,8 @@ export interface Decision {
   /** Search of the attempt, 1 first; one that found nobody to rank leaves no decision. */
   readonly wave: number;
   readonly radiusMeters: number;
+  /** Of the market's configuration, by which it was taken. */
+  readonly marketVersion: number;
   readonly policy: DispatchPolicy["kind"];
   /** Drivers wanted to be asked at the same time. */
   readonly waveSize: number;
@@ -108,12 +110,6 @@ function hadHisChance(offer: Offer): LeftOutReason | null {
   return null;
 }
 
-/** How many drivers are asked at the same time. */
-export function waveSizeNow({ setting, overload }: ShardState): number {
-  const { kind, waveSize } = setting.market.dispatch;
-  return kind === "broadcast" ? fewerUnderLoad(overload, waveSize) : 1;
-}
-
 /** Taken the moment the ranking is here and before the first of its offers. */
 export function decisionOf(
   shard: ShardState,
@@ -130,8 +126,9 @@ export function decisionOf(
     attempt: ride.redispatches + 1,
     wave,
     radiusMeters,
+    marketVersion: shard.configured.version,
     policy: shard.setting.market.dispatch.kind,
-    waveSize: waveSizeNow(shard),
+    waveSize: rulesNow(shard).asked(shard),
     ranker: ranked.ranker,
     fallback: ranked.fallback,
     connected: shard.supply.sessions.size,

@@ -5,9 +5,9 @@
 import type { Candidate } from "../domain/driver.ts";
 import type { MatchingRide, RideId } from "../domain/ride.ts";
 import { haversineMeters, metersToCellEdge } from "../spatial/distance.ts";
-import { joinWindow } from "./batch-window.ts";
 import type { CommandOf, NearbyQuery } from "./commands.ts";
-import { decisionOf, excluded, type Sifted, sift, waveSizeNow } from "./decision.ts";
+import { decisionOf, excluded, type Sifted, sift } from "./decision.ts";
+import { rulesNow } from "./dispatch-kinds.ts";
 import { LIMITS } from "./limits.ts";
 import { intendOffer } from "./offer.ts";
 import { fewerUnderLoad, mayUseModel } from "./overload.ts";
@@ -65,9 +65,7 @@ export function candidatesRanked(turn: Turn, { rideId, searchId, ranked }: Comma
   turn.effects.push({ type: "save.decision", decision: decisionOf(shard, now, ride, pursuit, ranked) });
   pursuit.ranker = ranked.ranker;
   pursuit.reserve = [...ranked.order];
-  if (shard.setting.market.dispatch.kind === "batched") return joinWindow(turn, rideId, pursuit);
-  pursuit.phase = "open";
-  turn.touched.add(rideId);
+  rulesNow(shard).ranked(turn, rideId, pursuit);
 }
 
 /**
@@ -81,7 +79,7 @@ export function makeOffers(turn: Turn, rideId: RideId): void {
   if (ride?.state !== "matching" || pursuit === undefined || pursuit.phase !== "open") return;
   const offers = shard.offersFor(rideId);
   const { searchEveryMs } = shard.setting.market.dispatch;
-  let room = waveSizeNow(shard) - offers.filter(isLive).length;
+  let room = rulesNow(shard).asked(shard) - offers.filter(isLive).length;
   let budget = LIMITS.offersPerRide - offers.length;
   let rank = offers.length;
   while (room > 0 && budget > 0) {

@@ -3,6 +3,7 @@ import { assert } from "../domain/assert.ts";
 import type { Candidate, DriverId, Fix } from "../domain/driver.ts";
 import type { RideEvent, RideEventType } from "../domain/event.ts";
 import type { Market } from "../domain/market.ts";
+import { AS_DEPLOYED, type ConfiguredMarket, hourOfWeek, marketInHour } from "../domain/market-hours.ts";
 import type { CellPrefix, ShardName } from "../domain/place.ts";
 import {
   isEngaged,
@@ -24,10 +25,11 @@ import { Timers } from "./timers.ts";
 import { TravelTimes } from "./travel-times.ts";
 import { rideView } from "./views.ts";
 
-/** What does not change while the object lives. */
+/** What does not change while the object lives, but for the market's settings. */
 export interface ShardSetting {
   readonly name: ShardName;
   readonly cell: CellPrefix;
+  /** As it was deployed; in a shard's state, as it is configured for the present hour. */
   readonly market: Market;
   readonly topSpeedMetersPerSecond: number;
   readonly fixEveryMs: number;
@@ -85,11 +87,39 @@ export class ShardState {
   openRides = 0;
   highestSeq = 0;
 
-  readonly setting: ShardSetting;
+  readonly #deployed: Market;
+  #setting: ShardSetting;
+  #configured: ConfiguredMarket = AS_DEPLOYED;
+  /** Of the local week, for which `#setting` holds. */
+  #hour: number | null = null;
 
   constructor(setting: ShardSetting) {
-    this.setting = setting;
+    this.#deployed = setting.market;
+    this.#setting = setting;
     this.travelTimes = new TravelTimes(setting.market);
+  }
+
+  get setting(): ShardSetting {
+    return this.#setting;
+  }
+
+  get configured(): ConfiguredMarket {
+    return this.#configured;
+  }
+
+  configure(configured: ConfiguredMarket, now: EpochMs): void {
+    this.#configured = configured;
+    this.#hour = null;
+    this.liveAt(now);
+  }
+
+  /** Puts in force what the market's configuration says for this hour. */
+  liveAt(now: EpochMs): void {
+    const hour = hourOfWeek(now, this.#deployed.utcOffsetMinutes);
+    if (hour === this.#hour) return;
+    this.#hour = hour;
+    const market = marketInHour(this.#deployed, this.#configured.configuration, hour);
+    this.#setting = { ...this.#setting, market };
   }
 
   /** Takes in rows: at start everything that is open, later a settled ride that somebody asks about. */

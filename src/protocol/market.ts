@@ -14,33 +14,53 @@ const positive = z.number().positive();
 const cents = z.int().min(0).max(1_000_000);
 const durationMs = z.int().min(100).max(86_400_000);
 
+/** What may be said of each setting, wherever it is said. */
+export const TARIFF_FIELDS = {
+  currency: z.string().regex(/^[A-Z]{3}$/),
+  baseCents: cents,
+  perKilometerCents: cents,
+  perMinuteCents: cents,
+  minimumCents: cents,
+  surgeMaximum: z.number().min(1).max(5),
+};
+export const DISPATCH_FIELDS = {
+  kind: z.enum(DISPATCH_KINDS),
+  waveSize: z.int().min(1).max(10),
+  batchWindowMs: z.int().min(0).max(5_000),
+  offerTtlMs: durationMs,
+  matchDeadlineMs: durationMs,
+  startRadiusMeters: positive,
+  radiusStepMeters: positive,
+  maximumRadiusMeters: positive.max(50_000),
+  searchEveryMs: durationMs,
+  noShowMs: durationMs,
+  pickupWatchMs: durationMs,
+  tripWatchMs: durationMs,
+};
+
 const MarketEntry = z.strictObject({
   name: z.string().min(1).max(40),
   bounds: z.tuple([z.number(), z.number(), z.number(), z.number()]),
   utcOffsetMinutes: z.int().min(-720).max(840),
   citySpeedMetersPerSecond: positive.max(2_000),
   tariff: z.strictObject({
-    currency: z.string().regex(/^[A-Z]{3}$/),
-    baseCents: cents,
-    perKilometerCents: cents,
-    perMinuteCents: cents,
-    minimumCents: cents,
-    surgeMaximum: z.number().min(1).max(5).default(1),
+    ...TARIFF_FIELDS,
+    surgeMaximum: TARIFF_FIELDS.surgeMaximum.default(1),
   }),
   dispatch: z
     .strictObject({
-      kind: z.enum(DISPATCH_KINDS).default("broadcast"),
-      waveSize: z.int().min(1).max(10).default(3),
-      batchWindowMs: z.int().min(0).max(5_000).default(2_000),
-      offerTtlMs: durationMs.default(15_000),
-      matchDeadlineMs: durationMs.default(120_000),
-      startRadiusMeters: positive.default(3_000),
-      radiusStepMeters: positive.default(1_500),
-      maximumRadiusMeters: positive.max(50_000).default(9_000),
-      searchEveryMs: durationMs.default(1_500),
-      noShowMs: durationMs.default(300_000),
-      pickupWatchMs: durationMs.default(300_000),
-      tripWatchMs: durationMs.default(21_600_000),
+      kind: DISPATCH_FIELDS.kind.default("broadcast"),
+      waveSize: DISPATCH_FIELDS.waveSize.default(3),
+      batchWindowMs: DISPATCH_FIELDS.batchWindowMs.default(2_000),
+      offerTtlMs: DISPATCH_FIELDS.offerTtlMs.default(15_000),
+      matchDeadlineMs: DISPATCH_FIELDS.matchDeadlineMs.default(120_000),
+      startRadiusMeters: DISPATCH_FIELDS.startRadiusMeters.default(3_000),
+      radiusStepMeters: DISPATCH_FIELDS.radiusStepMeters.default(1_500),
+      maximumRadiusMeters: DISPATCH_FIELDS.maximumRadiusMeters.default(9_000),
+      searchEveryMs: DISPATCH_FIELDS.searchEveryMs.default(1_500),
+      noShowMs: DISPATCH_FIELDS.noShowMs.default(300_000),
+      pickupWatchMs: DISPATCH_FIELDS.pickupWatchMs.default(300_000),
+      tripWatchMs: DISPATCH_FIELDS.tripWatchMs.default(21_600_000),
     })
     .prefault({}),
 });

@@ -101,6 +101,8 @@ const DecisionBody = z.strictObject({
   attempt: WholeField,
   wave: WholeField,
   radiusMeters: z.number(),
+  /** Of the market's configuration, by which it was taken; 0 is as deployed. */
+  marketVersion: WholeField,
   policy: z.enum(DISPATCH_KINDS),
   waveSize: WholeField,
   /** A model's version, or `nearest@1`; and why it was not a model's. */

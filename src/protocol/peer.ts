@@ -3,6 +3,7 @@
  * Every call is idempotent, so a caller that heard nothing may say it again.
  */
 import type { Candidate, DriverId, DriverStats, Fix } from "../domain/driver.ts";
+import type { ConfiguredMarket, MarketConfiguration } from "../domain/market-hours.ts";
 import type { DriverNotice, TripStep } from "../domain/notice.ts";
 import type { ShardName } from "../domain/place.ts";
 import type { Quote } from "../domain/quote.ts";
@@ -143,4 +144,28 @@ export interface RolloutControlApi {
     | { readonly outcome: "refused"; readonly reason: string }
   >;
   audit(): Promise<readonly { readonly at: EpochMs; readonly by: string; readonly champion: Champion }[]>;
+}
+
+/** One change of a market's configuration, with what it was before. */
+export interface MarketChange {
+  readonly version: number;
+  readonly at: EpochMs;
+  readonly by: string;
+  readonly why: string;
+  readonly before: MarketConfiguration;
+  readonly after: MarketConfiguration;
+}
+
+/** One object for each market, by its name. */
+export interface MarketControlApi {
+  current(): Promise<ConfiguredMarket>;
+  /** Compare-and-set: refused when `seen` is not the current version. Said again by the same person it is no conflict. */
+  change(call: {
+    seen: number;
+    configuration: MarketConfiguration;
+    by: string;
+    why: string;
+  }): Promise<{ readonly outcome: "changed" | "conflict"; readonly version: number }>;
+  /** Newest first, twenty at most, of those below this version. */
+  history(call: { below: number }): Promise<readonly MarketChange[]>;
 }

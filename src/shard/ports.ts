@@ -1,5 +1,6 @@
 /** What a shard needs of the world. Each port has two implementations: the platform's and the simulator's. */
 import type { RideEvent } from "../domain/event.ts";
+import type { ConfiguredMarket } from "../domain/market-hours.ts";
 import type { Offer, Ride, RideId, RiderId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { Command, Message, PriorReply, Write } from "../matching/commands.ts";
@@ -37,6 +38,8 @@ export interface RestoredShard {
   readonly highestSeq: number;
   readonly unarchived: readonly RideEvent[];
   readonly travelTimes: TravelTimesMemory | null;
+  /** Null where no version was ever heard of, or it cannot be read any more. */
+  readonly market: ConfiguredMarket | null;
 }
 
 export interface ShardOutside {

@@ -48,8 +48,9 @@ export class ShardRuntime {
 
   /** Takes up where the rows left off. Once, before anything else. */
   start(): void {
-    const { rides, offers, highestSeq, unarchived, travelTimes } = this.#storage.restore();
+    const { rides, offers, highestSeq, unarchived, travelTimes, market } = this.#storage.restore();
     const state = this.#state;
+    if (market !== null) state.configure(market, this.#now());
     for (const ride of rides) state.admit(ride, []);
     for (const offer of offers) state.admitOffer(offer);
     for (const event of unarchived) {
@@ -253,6 +254,7 @@ function isWrite(effect: Effect): effect is Write {
     case "save.offer":
     case "save.decision":
     case "append.event":
+    case "save.market":
     case "save.reply":
     case "mark.archived":
       return true;

@@ -112,21 +112,25 @@ describe("a body", () => {
 
 /** Every route that reads a body, with a caller who may and a field that is not his to set. */
 const BODIES: Readonly<Record<string, readonly [token: () => Promise<string>, good: object, mine: string]>> = {
-  "/v1/dev/tokens": [riderToken.bind(null, "rita"), { role: "rider", sub: "rita" }, "aud"],
-  "/v1/ops/rollout": [opsToken, { digest: "builtin", version: "v", epoch: 0 }, "by"],
-  "/v1/quotes": [riderToken.bind(null, "rita"), rideWish(), "fareCents"],
-  "/v1/rides": [riderToken.bind(null, "rita"), rideWish(), "fareCents"],
-  "/v1/rides/{id}/ratings": [riderToken.bind(null, "rita"), { stars: 5 }, "by"],
-  "/v1/ws-ticket": [driverToken.bind(null, "ann"), MIDTOWN, "shard"],
+  "post /v1/dev/tokens": [riderToken.bind(null, "rita"), { role: "rider", sub: "rita" }, "aud"],
+  "post /v1/ops/markets/{market}/configuration/dry-run": [opsToken, { configuration: {} }, "why"],
+  "post /v1/ops/rollout": [opsToken, { digest: "builtin", version: "v", epoch: 0 }, "by"],
+  "post /v1/quotes": [riderToken.bind(null, "rita"), rideWish(), "fareCents"],
+  "post /v1/rides": [riderToken.bind(null, "rita"), rideWish(), "fareCents"],
+  "post /v1/rides/{id}/ratings": [riderToken.bind(null, "rita"), { stars: 5 }, "by"],
+  "post /v1/ws-ticket": [driverToken.bind(null, "ann"), MIDTOWN, "shard"],
+  "put /v1/ops/markets/{market}/configuration": [opsToken, { version: 0, why: "rain", configuration: {} }, "by"],
 };
 
 describe("a body for", () => {
   test.each(Object.entries(BODIES))(
     "[E3] [E4] %s is refused when it is huge, cut, no JSON, or says too much",
-    async (path, [tokenOf, good, mine]) => {
-      const at = path.replace("{id}", "dr5ru.01J9Z3NDEKTSV4RRFFQ69G5FAV");
+    async (door, [tokenOf, good, mine]) => {
+      const [method = "", path = ""] = door.split(" ");
+      const at = path.replace("{id}", "dr5ru.01J9Z3NDEKTSV4RRFFQ69G5FAV").replace("{market}", "nyc");
       const send = async (body: unknown, type = "application/json") =>
         call(at, {
+          method: method.toUpperCase(),
           token: await tokenOf(),
           body,
           headers: { "content-type": type, "idempotency-key": crypto.randomUUID() },
@@ -150,7 +154,9 @@ describe("a body for", () => {
     const { paths } = await (await call("/openapi.json")).json<{
       paths: Record<string, Record<string, { requestBody?: object }>>;
     }>();
-    const reading = Object.keys(paths).filter((path) => paths[path]?.post?.requestBody !== undefined);
+    const reading = Object.entries(paths).flatMap(([path, verbs]) =>
+      Object.keys(verbs).flatMap((verb) => (verbs[verb]?.requestBody === undefined ? [] : [`${verb} ${path}`])),
+    );
     expect(reading.sort()).toEqual(Object.keys(BODIES));
   });
 });

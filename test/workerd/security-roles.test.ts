@@ -26,6 +26,7 @@ const DOORS: Readonly<Record<string, Door>> = {
   "get /openapi.json": { open: 200 },
   "get /v1/driver/socket": { open: 426 },
   "get /v1/drivers/me/rides": { rider: 403, driver: 200, ops: 403 },
+  "get /v1/ops/markets/{market}/configuration": { rider: 403, driver: 403, ops: 200 },
   "get /v1/ops/rides/{id}/decision": { rider: 403, driver: 403, ops: 404 },
   "get /v1/ops/rollout": { rider: 403, driver: 403, ops: 200 },
   "get /v1/riders/me/rides": { rider: 200, driver: 403, ops: 403 },
@@ -34,12 +35,14 @@ const DOORS: Readonly<Record<string, Door>> = {
   "post /admin/reconcile": { rider: 403, driver: 403, ops: 422 },
   "post /admin/redrive": { rider: 403, driver: 403, ops: 200 },
   "post /v1/dev/tokens": { body: { role: "rider", sub: "rita" }, open: 201 },
+  "post /v1/ops/markets/{market}/configuration/dry-run": { body: {}, rider: 403, driver: 403, ops: 422 },
   "post /v1/ops/rollout": { body: {}, rider: 403, driver: 403, ops: 422 },
   "post /v1/quotes": { body: {}, rider: 422, driver: 403, ops: 403 },
   "post /v1/rides": { body: {}, rider: 400, driver: 403, ops: 403 },
   "post /v1/rides/{id}/cancel": { rider: 404, driver: 403, ops: 403 },
   "post /v1/rides/{id}/ratings": { body: { stars: 5 }, rider: 404, driver: 404, ops: 403 },
   "post /v1/ws-ticket": { body: MIDTOWN, rider: 403, driver: 201, ops: 403 },
+  "put /v1/ops/markets/{market}/configuration": { body: {}, rider: 403, driver: 403, ops: 422 },
 };
 const IN_PRODUCTION: Readonly<Record<string, Door>> = {
   ...DOORS,
@@ -87,7 +90,7 @@ beforeAll(async () => {
 async function heardAt(environment: Env, name: string, door: Door): Promise<Record<string, number>> {
   const [method = "", path = ""] = name.split(" ");
   const call = async (token?: string) => {
-    const at = path.replace("{id}", RIDE);
+    const at = path.replace("{id}", RIDE).replace("{market}", "nyc");
     const response = await serveWith(environment, at, method.toUpperCase(), door.body, token);
     if (response.status === 401) {
       expect(response.headers.get("www-authenticate")).toBe(

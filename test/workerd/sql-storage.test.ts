@@ -92,6 +92,7 @@ function decision(of: Ride, offersBefore: number, wave = 1): Decision {
     attempt: 1,
     wave,
     radiusMeters: 1_000,
+    marketVersion: 3,
     policy: "broadcast",
     waveSize: 2,
     ranker: "accept@1",
@@ -183,6 +184,24 @@ describe("the database itself refuses", () => {
 });
 
 describe("a shard that starts", () => {
+  test("[C4] finds the newest configuration that it has heard of, and none that it cannot read", async () => {
+    await inShard((storage) => {
+      const heard = (version: number, kind: string): Write => {
+        const configuration = { settings: { dispatch: { kind: kind as "batched" } }, hours: [] };
+        return { type: "save.market", configured: { version, configuration } };
+      };
+      expect(storage.restore().market).toBeNull();
+      storage.commit([heard(1, "batched")]);
+      storage.commit([heard(2, "sequential")]);
+      expect(storage.restore().market).toMatchObject({
+        version: 2,
+        configuration: { settings: { dispatch: { kind: "sequential" } } },
+      });
+      storage.commit([heard(3, "telepathic")]);
+      expect(storage.restore().market).toBeNull();
+    });
+  });
+
   test("[H6] finds open rides with all their offers, and settled ones that still owe a release or an event", async () => {
     await inShard((storage) => {
       const [open, owing, telling, done] = [ride("open"), ride("owing"), ride("telling"), ride("done")];

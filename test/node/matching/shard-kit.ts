@@ -6,6 +6,7 @@ import { expect } from "vitest";
 import { type DriverId, type DriverProfile, type Fix, NEW_DRIVER_STATS } from "../../../src/domain/driver.ts";
 import type { RideEvent } from "../../../src/domain/event.ts";
 import type { Market } from "../../../src/domain/market.ts";
+import type { ConfiguredMarket, MarketConfiguration } from "../../../src/domain/market-hours.ts";
 import type { DriverNotice } from "../../../src/domain/notice.ts";
 import type { LatLng } from "../../../src/domain/place.ts";
 import type { Offer, OfferId, Ride, RideId, RiderId } from "../../../src/domain/ride.ts";
@@ -87,6 +88,7 @@ export class ShardKit {
     events: new Map<string, RideEvent>(),
     replies: new Map<string, StoredReply & { ride: Ride }>(),
     requestedAt: new Map<string, EpochMs[]>(),
+    market: [] as ConfiguredMarket[],
   };
   shard: ShardState;
   readonly #market: Market;
@@ -123,6 +125,12 @@ export class ShardKit {
     }
     this.now = end;
     return this.effects.slice(from);
+  }
+
+  /** The market's next version. */
+  configure({ settings = {}, hours = [] }: Partial<MarketConfiguration>): Effect[] {
+    const version = this.shard.configured.version + 1;
+    return this.say({ type: "market.configured", configured: { version, configuration: { settings, hours } } });
   }
 
   /** A new socket of this driver, before its first fix. */
@@ -243,6 +251,7 @@ export class ShardKit {
   /** The object died: only what was saved is left, and sockets are gone unless they are woken. */
   restart(): Effect[] {
     this.shard = this.#newShard();
+    for (const configured of this.rows.market) this.shard.configure(configured, this.now);
     for (const ride of this.rows.rides.values()) this.shard.admit(ride, []);
     for (const offer of this.rows.offers.values()) this.shard.admitOffer(offer);
     for (const event of this.rows.events.values()) this.shard.admitEvent(event);
@@ -266,7 +275,8 @@ export class ShardKit {
         const { riderId: rider, key, reply, at: moment } = effect;
         this.rows.requestedAt.set(rider, [...(this.rows.requestedAt.get(rider) ?? []), moment]);
         this.rows.replies.set(`${rider}/${key}`, { ...reply, ride: this.rows.rides.get(reply.rideId)! });
-      } else if (effect.type === "mark.archived") for (const id of effect.eventIds) this.rows.events.delete(id);
+      } else if (effect.type === "save.market") this.rows.market = [effect.configured];
+      else if (effect.type === "mark.archived") for (const id of effect.eventIds) this.rows.events.delete(id);
     }
   }
 

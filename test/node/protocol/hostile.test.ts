@@ -10,6 +10,7 @@ import { readRide, readRideEvent } from "../../../src/protocol/event.ts";
 import { ProfileField } from "../../../src/protocol/fields.ts";
 import { readSession, readSubject } from "../../../src/protocol/internal-headers.ts";
 import { encodeLocationFrame } from "../../../src/protocol/location-frame.ts";
+import { DryRunBody, MarketConfigurationBody } from "../../../src/protocol/market-configuration.ts";
 import { DevTokenRequestBody, PromoteBody } from "../../../src/protocol/ops.ts";
 import { RatingBody, RidePageQuery, RideRequestBody, TicketRequestBody } from "../../../src/protocol/rider.ts";
 
@@ -60,6 +61,19 @@ const DOORS: Readonly<Record<string, Door>> = {
   "a rating": { takes: schema(RatingBody), sample: { stars: 5 } },
   "a request for a ticket": { takes: schema(TicketRequestBody), sample: place },
   "a promotion": { takes: schema(PromoteBody), sample: { digest: "builtin", version: "v1", epoch: 3 } },
+  "a market's configuration": {
+    takes: schema(MarketConfigurationBody),
+    sample: {
+      settings: { dispatch: { kind: "batched", waveSize: 4 }, tariff: { surgeMaximum: 1.5 } },
+      hours: [{ days: ["fri", "sat"], fromHour: 22, toHour: 4, settings: { tariff: { baseCents: 300 } } }],
+    },
+    optional: ["settings", "hours", "dispatch", "kind", "waveSize", "tariff", "surgeMaximum", "baseCents"],
+  },
+  "a market's dry run": {
+    takes: schema(DryRunBody),
+    sample: { configuration: { settings: {}, hours: [] } },
+    optional: ["settings", "hours"],
+  },
   "a request for a token": {
     takes: schema(DevTokenRequestBody),
     sample: { role: "driver", sub: "ann", profile },

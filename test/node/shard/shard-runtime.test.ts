@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { NEW_DRIVER_STATS } from "../../../src/domain/driver.ts";
 import type { RideEvent } from "../../../src/domain/event.ts";
+import type { ConfiguredMarket } from "../../../src/domain/market-hours.ts";
 import type { LatLng } from "../../../src/domain/place.ts";
 import type { Offer, OfferId, Ride, RiderId } from "../../../src/domain/ride.ts";
 import type { Command, CommandOf, Message, PriorReply, Write } from "../../../src/matching/commands.ts";
@@ -26,6 +27,7 @@ class Room implements ShardStorage, ShardOutside {
   alarmAt: number | null = null;
   prunedBefore: number | null = null;
   travelTimes: TravelTimesMemory | null = null;
+  market: ConfiguredMarket | null = null;
   refusesCommits = false;
   runtime = this.start();
 
@@ -49,6 +51,7 @@ class Room implements ShardStorage, ShardOutside {
       highestSeq: 0,
       unarchived: events,
       travelTimes: this.travelTimes,
+      market: this.market,
     };
   }
 
@@ -60,6 +63,7 @@ class Room implements ShardStorage, ShardOutside {
       else if (write.type === "save.offer") this.offers.set(write.offer.id, write.offer);
       else if (write.type === "append.event") this.events.set(write.event.id, write.event);
       else if (write.type === "save.decision") this.decisions.push(write.decision);
+      else if (write.type === "save.market") this.market = write.configured;
       else if (write.type === "mark.archived") for (const id of write.eventIds) this.archived.add(id);
       else
         this.replies.set(`${write.riderId}/${write.key}`, {

@@ -6,16 +6,16 @@ import { afterAll, describe, expect, test } from "vitest";
 import { UsageError } from "../../../sim/arguments.ts";
 import { CITY_PLANS } from "../../../sim/city/places.ts";
 import { type Comparison, compare, type Experiment } from "../../../sim/lab/comparison.ts";
-import { readConfiguration } from "../../../sim/lab/configuration.ts";
 import { differenceText, estimateText, verdictOn } from "../../../sim/lab/figures-text.ts";
 import { legOf, positionOn } from "../../../sim/lab/leg.ts";
 import { parseCompareOptions } from "../../../sim/lab/options.ts";
-import { marketUnder, parsePolicies } from "../../../sim/lab/policies.ts";
+import { parsePolicies } from "../../../sim/lab/policies.ts";
 import { reportPage } from "../../../sim/lab/report-page.ts";
 import { estimate, gini, pairedDifference, quantileOf } from "../../../sim/lab/statistics.ts";
 import { fitted, generatedTravelTimes, travelTimesFor } from "../../../sim/lab/travel-times.ts";
 import { generatedWishes } from "../../../sim/lab/wishes.ts";
 import { DISPATCH_KINDS } from "../../../src/domain/market.ts";
+import { localHour } from "../../../src/domain/time.ts";
 
 const SF = CITY_PLANS.sf!;
 const folder = mkdtempSync(join(tmpdir(), "kerb-test-"));
@@ -145,23 +145,65 @@ describe("statistics", () => {
 
 describe("what is compared", () => {
   test("every kind of dispatch that there is, with a wave and a ranker", () => {
-    expect(parsePolicies(DISPATCH_KINDS.join(",")).map(({ kind }) => kind)).toEqual(DISPATCH_KINDS);
+    const kinds = parsePolicies(DISPATCH_KINDS.join(",")).map(({ configuration }) => configuration.settings);
+    expect(kinds).toEqual(DISPATCH_KINDS.map((kind) => ({ dispatch: { kind } })));
+    const settings = { dispatch: { kind: "broadcast", waveSize: 5 } };
     expect(parsePolicies("broadcast:5@model")).toEqual([
-      { name: "broadcast:5@model", kind: "broadcast", waveSize: 5, byModel: true },
+      { name: "broadcast:5@model", configuration: { settings, hours: [] }, byModel: true },
     ]);
   });
 
-  test.each(["", "fastest", "broadcast:0", "broadcast:11", "broadcast@oracle", "sequential,sequential"])(
-    "but not %j",
-    (text) => expect(() => parsePolicies(text)).toThrow(UsageError),
-  );
+  test.each([
+    "",
+    "fastest",
+    "broadcast:0",
+    "broadcast:11",
+    "broadcast@oracle",
+    "sequential,sequential",
+    "current:3",
+    "nowhere.json",
+  ])("but not %j", (text) => expect(() => parsePolicies(text)).toThrow(UsageError));
 
-  test("a policy changes the market's kind and wave and nothing else", () => {
-    const market = readConfiguration().marketAt({ lat: 40.75, lng: -73.98 });
-    const [policy] = parsePolicies("broadcast:7");
-    const changed = marketUnder(market, policy!);
-    expect(changed.dispatch).toEqual({ ...market.dispatch, kind: "broadcast", waveSize: 7 });
-    expect({ ...changed, dispatch: market.dispatch }).toEqual(market);
+  test("the market as it is, beside a file with what an operator would send", async () => {
+    const file = join(folder, "candidate.json");
+    const candidate = { settings: { dispatch: { waveSize: 1 } } };
+    writeFileSync(file, JSON.stringify(candidate));
+    expect(parsePolicies(`current,${file}@model`)).toEqual([
+      { name: "current", configuration: { settings: {}, hours: [] }, byModel: false },
+      { name: `${file}@model`, configuration: { ...candidate, hours: [] }, byModel: true },
+    ]);
+    const { results } = await run(`current,${file},sequential`, [1]);
+    const [current, one, sequential] = results.map(({ runs }) => runs);
+    expect(one).toEqual(sequential);
+    expect(one).not.toEqual(current);
+  });
+
+  test("[C1] an hour's settings hold while it lasts in the city's own time", async () => {
+    const file = join(folder, "hours.json");
+    const days = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+    const other = { dispatch: { waveSize: 1 } };
+    const played = async (fromHour: number, toHour: number) => {
+      writeFileSync(file, JSON.stringify({ hours: [{ days, fromHour, toHour, settings: other }] }));
+      const { results } = await run(`current,sequential,${file}`, [1]);
+      return results.map(({ runs }) => runs);
+    };
+    const { startAt } = generatedWishes(SF, 100);
+    const hour = Math.floor(localHour(startAt, SF.utcOffsetMinutes));
+    const [, sequential, inForce] = await played(hour, (hour + 2) % 24 || 24);
+    expect(inForce).toEqual(sequential);
+    const [current, , elsewhere] = await played((hour + 12) % 24, (hour + 13) % 24 || 24);
+    expect(elsewhere).toEqual(current);
+  });
+
+  test.each([
+    ['{"settings":{"dispatch":{"kind":"fastest"}}}', "settings.dispatch.kind"],
+    ['{"hours":[{"days":["mon"],"fromHour":7,"toHour":7,"settings":{}}]}', "hours.0.toHour"],
+    ['{"setings":{}}', "setings"],
+    ["{", "is not JSON"],
+  ])("[C3] a file that an operator could not send is refused by the field: %s", (text, words) => {
+    const file = join(folder, "wrong.json");
+    writeFileSync(file, text);
+    expect(() => parsePolicies(file)).toThrow(words);
   });
 
   test.each([
