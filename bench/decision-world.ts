@@ -35,6 +35,8 @@ const MARKET: Market = {
     kind: "broadcast",
     waveSize: 3,
     batchWindowMs: 2_000,
+    fairnessSeconds: 0,
+    fairnessAfterMs: 600_000,
     offerTtlMs: 15_000,
     matchDeadlineMs: 120_000,
     startRadiusMeters: 3_000,

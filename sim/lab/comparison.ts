@@ -37,6 +37,12 @@ export const FIGURES: readonly Figure[] = [
   { key: "offersPerRequest", title: "Offers shown per request", unit: "offers", better: "less" },
   { key: "acceptedShare", title: "Offers answered with accept", unit: "%", better: "more" },
   { key: "idleShare", title: "Drivers' time without a ride", unit: "%", better: "less" },
+  {
+    key: "driverWaitMinutesP90",
+    title: "Drivers' time without a ride at a stretch, 90th percentile",
+    unit: "min",
+    better: "less",
+  },
   { key: "incomePerHour", title: "Fares per driver and hour online", unit: "money", better: "more" },
   { key: "incomeGini", title: "Gini of hourly fares among drivers", unit: "", better: "less" },
 ];

@@ -31,6 +31,8 @@ interface DriverRecord {
   incomeCents: number;
   onlineSince: EpochMs | null;
   busySince: EpochMs | null;
+  /** Without a ride, though online. */
+  freeSince: EpochMs;
 }
 
 /** Sums that can be added up over runs. */
@@ -55,6 +57,7 @@ export interface RunFigures {
   readonly offersPerRequest: number;
   readonly acceptedShare: number;
   readonly idleShare: number;
+  readonly driverWaitMinutesP90: number;
   readonly incomePerHour: number;
   readonly incomeGini: number;
 }
@@ -78,6 +81,8 @@ export class Tally {
   readonly #rides = new Map<RideId, RideRecord>();
   readonly #drivers = new Map<DriverId, DriverRecord>();
   readonly #hours = new Map<string, Group>();
+  /** Minutes from becoming free to the next ride, to going home, or to the demand's end. */
+  readonly #driverWaits: number[] = [];
   #open = 0;
 
   constructor(from: EpochMs, to: EpochMs, utcOffsetMinutes: number) {
@@ -97,14 +102,18 @@ export class Tally {
 
   online(driverId: DriverId, at: EpochMs): void {
     const known = this.#drivers.get(driverId);
-    if (known) known.onlineSince = at;
-    else this.#drivers.set(driverId, { onlineMs: 0, busyMs: 0, incomeCents: 0, onlineSince: at, busySince: null });
+    if (known) Object.assign(known, { onlineSince: at, freeSince: at });
+    else {
+      const nothing = { onlineMs: 0, busyMs: 0, incomeCents: 0, busySince: null };
+      this.#drivers.set(driverId, { ...nothing, onlineSince: at, freeSince: at });
+    }
   }
 
   offline(driverId: DriverId, at: EpochMs): void {
     const driver = this.#drivers.get(driverId)!;
     driver.onlineMs += this.#spend("onlineMs", driver.onlineSince, at);
     driver.onlineSince = null;
+    this.#waited(driver, at);
   }
 
   changed({ type, rideId, version, at, ride }: RideEvent): void {
@@ -130,7 +139,9 @@ export class Tally {
     if (type === "ride.assigned" && ride.state === "assigned") {
       record.assignedAt = at;
       record.driverId = ride.driverId;
-      this.#drivers.get(ride.driverId)!.busySince = at;
+      const driver = this.#drivers.get(ride.driverId)!;
+      driver.busySince = at;
+      this.#waited(driver, at);
     } else if (type === "ride.arrived") record.arrivedAt = at;
     if (type === "ride.redispatched" || isTerminal(ride)) this.#freed(record, at);
     if (isTerminal(ride) && !wasOver) this.#open -= 1;
@@ -140,6 +151,7 @@ export class Tally {
   /** Ends the books. Whoever is still online is so until the demand's end. */
   result(): RunResult {
     for (const driver of this.#drivers.values()) {
+      if (driver.onlineSince !== null) this.#waited(driver, this.#to);
       driver.onlineMs += this.#spend("onlineMs", driver.onlineSince, this.#to);
       driver.onlineSince = null;
     }
@@ -177,9 +189,17 @@ export class Tally {
       offersPerRequest: this.counts.offers / rides.length,
       acceptedShare: this.counts.accepts / this.counts.offers,
       idleShare: 1 - busyMs / onlineMs,
+      driverWaitMinutesP90: quantileOf(
+        this.#driverWaits.toSorted((a, b) => a - b),
+        0.9,
+      ),
       incomePerHour: meanOf(incomes),
       incomeGini: gini(incomes),
     };
+  }
+
+  #waited({ freeSince }: DriverRecord, until: EpochMs): void {
+    if (freeSince < until && until <= this.#to) this.#driverWaits.push((until - freeSince) / MINUTE_MS);
   }
 
   #freed(record: RideRecord, at: EpochMs): void {
@@ -187,6 +207,7 @@ export class Tally {
     const driver = this.#drivers.get(record.driverId)!;
     driver.busyMs += this.#spend("busyMs", driver.busySince, at);
     driver.busySince = null;
+    driver.freeSince = at;
     record.driverId = null;
   }
 

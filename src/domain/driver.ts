@@ -56,7 +56,7 @@ export interface Candidate {
   /** What that shard has learned such a way to take, a turn round included. */
   readonly pickupSeconds: number;
   readonly fixAgeMs: number;
-  /** Since he became free to take a ride. */
+  /** Since his last ride ended, or since he came on duty here. */
   readonly idleMs: number;
   readonly rating: number;
   readonly stats: DriverStats;

@@ -34,6 +34,10 @@ export interface DispatchPolicy {
   readonly waveSize: number;
   /** The longest that a ranked ride waits for others to be decided with; `batched` only. */
   readonly batchWindowMs: number;
+  /** Seconds of expected cost taken off, at most, for a driver who has waited long for a ride; 0 for nobody. */
+  readonly fairnessSeconds: number;
+  /** Nothing is taken off for who has waited less; all of it for who has waited twice as long. */
+  readonly fairnessAfterMs: number;
   readonly offerTtlMs: number;
   /** From the request, and again from each redispatch, to giving up. */
   readonly matchDeadlineMs: number;

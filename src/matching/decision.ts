@@ -6,8 +6,9 @@ import type { Candidate, DriverId } from "../domain/driver.ts";
 import type { DispatchPolicy } from "../domain/market.ts";
 import type { MatchingRide, Offer, RideId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
-import type { FallbackReason, Ranked } from "../ranking/ranked.ts";
+import type { FallbackReason, Ranked, RankedCandidate } from "../ranking/ranked.ts";
 import { rulesNow } from "./dispatch-kinds.ts";
+import { bonusSeconds } from "./fairness.ts";
 import { LIMITS } from "./limits.ts";
 import type { Pursuit, ShardState } from "./shard-state.ts";
 
@@ -37,10 +38,12 @@ export interface Sifted {
 
 export interface RankedDriver {
   readonly driverId: DriverId;
-  /** Expected cost in seconds; lower is better. */
+  /** What he was expected to cost in seconds, and by which he came where he came; lower is better. */
   readonly score: number;
-  /** The part of the cost that is driving; the rest is what refusals are expected to cost. */
+  /** The part of the cost that is driving; the rest is what refusals are expected to cost, less the next. */
   readonly pickupSeconds: number;
+  /** Taken off because he had waited long. */
+  readonly fairnessSeconds: number;
   readonly acceptProbability: number | null;
   /** Of the features. */
   readonly row: number;
@@ -117,8 +120,10 @@ export function decisionOf(
   ride: MatchingRide,
   { wave, radiusMeters, sifted }: Pursuit,
   ranked: Ranked,
+  order: readonly RankedCandidate[],
 ): Decision {
   const { found, leftOut } = sifted;
+  const { dispatch } = shard.setting.market;
   return {
     rideId: ride.id,
     offersBefore: shard.offersFor(ride.id).length,
@@ -127,16 +132,17 @@ export function decisionOf(
     wave,
     radiusMeters,
     marketVersion: shard.configured.version,
-    policy: shard.setting.market.dispatch.kind,
+    policy: dispatch.kind,
     waveSize: rulesNow(shard).asked(shard),
     ranker: ranked.ranker,
     fallback: ranked.fallback,
     connected: shard.supply.sessions.size,
     available: shard.supply.indexed,
     found,
-    candidates: ranked.order.map(({ candidate: { driverId, pickupSeconds }, score, acceptProbability, row }) => {
+    candidates: order.map(({ candidate: { driverId, pickupSeconds, idleMs }, score, acceptProbability, row }) => {
+      const fairnessSeconds = bonusSeconds(dispatch, idleMs);
       const taken = shard.liveOfferOf.has(driverId);
-      return { driverId, score, pickupSeconds, acceptProbability, row, taken };
+      return { driverId, score, pickupSeconds, fairnessSeconds, acceptProbability, row, taken };
     }),
     leftOut: leftOut.slice(0, LIMITS.leftOutPerDecision),
     leftOutMore: Math.max(0, leftOut.length - LIMITS.leftOutPerDecision),

@@ -8,6 +8,7 @@ import { haversineMeters, metersToCellEdge } from "../spatial/distance.ts";
 import type { CommandOf, NearbyQuery } from "./commands.ts";
 import { decisionOf, excluded, type Sifted, sift } from "./decision.ts";
 import { rulesNow } from "./dispatch-kinds.ts";
+import { fairly } from "./fairness.ts";
 import { LIMITS } from "./limits.ts";
 import { intendOffer } from "./offer.ts";
 import { fewerUnderLoad, mayUseModel } from "./overload.ts";
@@ -62,9 +63,10 @@ export function candidatesRanked(turn: Turn, { rideId, searchId, ranked }: Comma
   const pursuit = shard.pursuits.get(rideId);
   if (ride?.state !== "matching" || pursuit?.searchId !== searchId || pursuit.phase !== "ranking") return;
   turn.count("ranking", ranked.fallback ?? "model");
-  turn.effects.push({ type: "save.decision", decision: decisionOf(shard, now, ride, pursuit, ranked) });
+  const order = fairly(ranked.order, shard.setting.market.dispatch);
+  turn.effects.push({ type: "save.decision", decision: decisionOf(shard, now, ride, pursuit, ranked, order) });
   pursuit.ranker = ranked.ranker;
-  pursuit.reserve = [...ranked.order];
+  pursuit.reserve = order;
   rulesNow(shard).ranked(turn, rideId, pursuit);
 }
 

@@ -247,9 +247,10 @@ function settleSession(turn: Turn, session: Session): void {
 
 function free(turn: Turn, session: Session, offerId: OfferId): void {
   if (session.held?.offerId !== offerId) return;
+  // An offer that came to nothing takes nothing from how long he has waited: nor does it in the data models learn from.
+  if (session.held.kind === "engaged") session.idleSince = turn.now;
   session.held = null;
   session.leg = null;
-  session.idleSince = turn.now;
   turn.shard.timers.clear("driver.held", session.driverId);
 }
 

@@ -120,10 +120,12 @@ const DecisionBody = z.strictObject({
       driverId: DriverIdField,
       outcome: z.enum(["offered", "taken", "reserve", "spent"]),
       why: z.string(),
-      /** `pickupSeconds` and `refusalSeconds` together; the least comes first. */
+      /** `pickupSeconds` and `refusalSeconds` together, less `fairnessSeconds`; the least comes first. */
       costSeconds: z.number(),
       pickupSeconds: z.number(),
       refusalSeconds: z.number(),
+      /** Because he had waited long. */
+      fairnessSeconds: z.number(),
       acceptProbability: z.number().nullable(),
       offer: z
         .strictObject({

@@ -73,14 +73,15 @@ function explainDecision(decision: Decision, offers: readonly Offer[], offersOfR
     why: headline(decision),
     candidates: decision.candidates.map((driver, rank) => {
       const offer = offers.find(({ driverId }) => driverId === driver.driverId) ?? null;
-      const { driverId, score, pickupSeconds, acceptProbability } = driver;
+      const { driverId, score, pickupSeconds, fairnessSeconds, acceptProbability } = driver;
       return {
         rank,
         driverId,
         ...becameOf(driver, offer, spent, decision),
         costSeconds: score,
         pickupSeconds,
-        refusalSeconds: score - pickupSeconds,
+        refusalSeconds: score + fairnessSeconds - pickupSeconds,
+        fairnessSeconds,
         acceptProbability,
         features: featuresByName(decision, driver.row),
       };

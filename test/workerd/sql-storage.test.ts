@@ -101,7 +101,15 @@ function decision(of: Ride, offersBefore: number, wave = 1): Decision {
     available: 1,
     found: 1,
     candidates: [
-      { driverId: "ann" as DriverId, score: 1 / 3, pickupSeconds: 0.1, acceptProbability: 0.7, row: 0, taken: false },
+      {
+        driverId: "ann" as DriverId,
+        score: 1 / 3,
+        pickupSeconds: 0.1,
+        fairnessSeconds: 0,
+        acceptProbability: 0.7,
+        row: 0,
+        taken: false,
+      },
     ],
     leftOut: [],
     leftOutMore: 0,

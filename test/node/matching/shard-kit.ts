@@ -42,6 +42,8 @@ export const DISPATCH: Market["dispatch"] = {
   kind: "broadcast",
   waveSize: 2,
   batchWindowMs: 2_000,
+  fairnessSeconds: 0,
+  fairnessAfterMs: 600_000,
   offerTtlMs: 15_000,
   matchDeadlineMs: 120_000,
   startRadiusMeters: 1_000,

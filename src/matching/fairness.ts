@@ -1,0 +1,24 @@
+/**
+ * Drivers who have waited long are asked sooner: seconds are taken off what they are expected to cost. How many is bounded,
+ * so a rider is never expected to wait longer for it than that.
+ */
+import type { DispatchPolicy } from "../domain/market.ts";
+import type { RankedCandidate } from "../ranking/ranked.ts";
+
+type Fairness = Pick<DispatchPolicy, "fairnessSeconds" | "fairnessAfterMs">;
+
+/** For a driver who has had no ride for so long. It grows, so that nobody overtakes by a moment. */
+export function bonusSeconds({ fairnessSeconds, fairnessAfterMs }: Fairness, idleMs: number): number {
+  const beyond = idleMs / fairnessAfterMs - 1;
+  return fairnessSeconds * Math.min(1, Math.max(0, beyond));
+}
+
+/** The same candidates in their fair order, each at what he costs then; equals stay as the ranker had them. */
+export function fairly(order: readonly RankedCandidate[], fairness: Fairness): RankedCandidate[] {
+  if (fairness.fairnessSeconds === 0) return [...order];
+  const fair = order.map((ranked) => ({
+    ...ranked,
+    score: ranked.score - bonusSeconds(fairness, ranked.candidate.idleMs),
+  }));
+  return fair.sort((a, b) => a.score - b.score);
+}
