@@ -1,13 +1,15 @@
 /**
  * Kerb's batched dispatch as a policy of the judge: `src/matching/batch.ts` itself, fed with what the judge shows of its
  * city. Only what a shard would bring is written here: candidates, what is remembered of rides and drivers, and where
- * drivers came free.
+ * drivers came free and rides were asked for.
  */
 import type { LatLng } from "../../src/domain/place.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import { type BatchChoice, type BatchLimits, BatchPlanner, unservedCostSeconds } from "../../src/matching/batch.ts";
+import { driverWorthSeconds } from "../../src/matching/driver-worth.ts";
 import { LIMITS } from "../../src/matching/limits.ts";
-import { Turnover } from "../../src/matching/turnover.ts";
+import { RecentPlaces } from "../../src/matching/recent-places.ts";
+import { turnoverSecondsTo } from "../../src/matching/turnover.ts";
 
 interface Point {
   readonly lat: number;
@@ -34,6 +36,7 @@ export interface Information {
   readonly speed: number;
   readonly maxEta: number;
   readonly patience: number;
+  readonly drivers: readonly Driver[];
 }
 
 type Pair = [requestId: number, driverId: number];
@@ -51,10 +54,18 @@ export default class KerbPolicy {
   readonly #rideExchanges = new Map<number, number>();
   readonly #driverExchanges = new Map<number, number>();
   readonly #turnoverOf = new Map<number, { readonly at: number; readonly seconds: number }>();
-  #turnover: Turnover | null = null;
+  readonly #secondsPerDegreeNorth: number;
+  readonly #secondsPerDegreeEast: number;
+  #cameFree: RecentPlaces | null = null;
+  #asked: RecentPlaces | null = null;
+  #newestRequest = -1;
 
   constructor(info: Information, limits: BatchLimits = LIMITS) {
     this.#info = info;
+    // The judge's own ruler, so that what is just in reach here is so there: a plane through the city's middle.
+    const middle = info.drivers[0]!.lat < 39 ? 37.75 : 40.74;
+    this.#secondsPerDegreeNorth = METERS_PER_DEGREE / info.speed;
+    this.#secondsPerDegreeEast = this.#secondsPerDegreeNorth * Math.cos((middle * Math.PI) / 180);
     this.#planner = new BatchPlanner(limits);
   }
 
@@ -75,7 +86,7 @@ export default class KerbPolicy {
 
   /** The plan's choices with the judge's own ids. */
   #plan({ now, requests, idle, enroute = [] }: Moment): BatchChoice[] {
-    this.#learn(now, idle);
+    this.#learn(now, requests, idle);
     if (requests.length === 0) return [];
     const drivers: readonly Driver[] = [...idle, ...enroute];
     const driverOf = new Map(enroute.map(({ requestId }, at) => [requestId, idle.length + at]));
@@ -89,10 +100,21 @@ export default class KerbPolicy {
         ...this.#nearest(request, drivers, idle.length, drivers.length),
       ],
     }));
+    const unservedSeconds = unservedCostSeconds(this.#info.maxEta, this.#info.patience);
+    const worthSeconds = driverWorthSeconds(this.#asked!, {
+      now: timeOf(now),
+      free: drivers.map((_, at) => at < idle.length),
+      pickupSeconds: (driver, { lat, lng }) => this.#seconds({ lat, lon: lng }, drivers[driver]!),
+      unservedSeconds,
+      horizonSeconds: this.#info.patience,
+    });
     const { choices } = this.#planner.plan({
       rides,
-      drivers: drivers.map(({ id }) => ({ exchanges: this.#driverExchanges.get(id) ?? 0 })),
-      unservedSeconds: unservedCostSeconds(this.#info.maxEta, this.#info.patience),
+      drivers: drivers.map(({ id }, at) => ({
+        exchanges: this.#driverExchanges.get(id) ?? 0,
+        worthSeconds: worthSeconds[at]!,
+      })),
+      unservedSeconds,
       estimate: (ride, driver) => ({ pickupSeconds: this.#seconds(requests[ride]!, drivers[driver]!) }),
     });
     for (const { ride, instead } of choices) {
@@ -108,14 +130,19 @@ export default class KerbPolicy {
   }
 
   /** Whoever came free in this second has ended a trip: a driver whose ride was taken away is idle since before. */
-  #learn(now: number, idle: Moment["idle"]): void {
-    if (this.#turnover === null) {
-      this.#turnover = new Turnover(timeOf(now), LIMITS.turnoverMs, LIMITS.turnoverRoom);
-      return;
+  #learn(now: number, requests: Moment["requests"], idle: Moment["idle"]): void {
+    const time = timeOf(now);
+    const first = this.#cameFree === null;
+    this.#cameFree ??= new RecentPlaces(time, LIMITS.recentMs, LIMITS.recentRoom);
+    this.#asked ??= new RecentPlaces(time, LIMITS.recentMs, LIMITS.recentRoom);
+    for (const { id, lat, lon } of requests) {
+      if (id <= this.#newestRequest) continue;
+      this.#newestRequest = id;
+      this.#asked.note({ lat, lng: lon }, time);
     }
     for (const { id, since, lat, lon } of idle) {
-      if (since !== now) continue;
-      this.#turnover.note({ lat, lng: lon }, timeOf(now));
+      if (first || since !== now) continue;
+      this.#cameFree.note({ lat, lng: lon }, time);
       this.#driverExchanges.delete(id);
     }
   }
@@ -123,7 +150,7 @@ export default class KerbPolicy {
   #turnoverSeconds(request: Request, now: number): number {
     const known = this.#turnoverOf.get(request.id);
     if (known !== undefined && now - known.at < TURNOVER_FRESH_SECONDS) return known.seconds;
-    const seconds = this.#turnover!.secondsTo(timeOf(now), ({ lat, lng }: LatLng) =>
+    const seconds = turnoverSecondsTo(this.#cameFree!, timeOf(now), ({ lat, lng }: LatLng) =>
       this.#seconds(request, { lat, lon: lng }),
     );
     this.#turnoverOf.set(request.id, { at: now, seconds });
@@ -142,11 +169,10 @@ export default class KerbPolicy {
     return found.slice(0, CANDIDATES).map(({ at }) => at);
   }
 
-  /** By the judge's own ruler, so that what is just in reach here is so there: a plane through the city's middle. */
   #seconds(a: Point, b: Point): number {
-    const middle = a.lat < 39 ? 37.75 : 40.74;
-    const metersPerDegreeEast = METERS_PER_DEGREE * Math.cos((middle * Math.PI) / 180);
-    return Math.hypot((a.lat - b.lat) * METERS_PER_DEGREE, (a.lon - b.lon) * metersPerDegreeEast) / this.#info.speed;
+    const north = (a.lat - b.lat) * this.#secondsPerDegreeNorth;
+    const east = (a.lon - b.lon) * this.#secondsPerDegreeEast;
+    return Math.sqrt(north * north + east * east);
   }
 }
 

@@ -86,7 +86,7 @@ function firstOffers(
   const longestPickupSeconds = dispatch.maximumRadiusMeters / citySpeedMetersPerSecond;
   const { choices } = planner.plan({
     rides: scoresOf.map((scores) => ({ ...WAITING, candidates: [...scores.keys()] })),
-    drivers: driverIds.map(() => ({ exchanges: 0 })),
+    drivers: driverIds.map(() => ({ exchanges: 0, worthSeconds: 0 })),
     unservedSeconds: unservedCostSeconds(longestPickupSeconds, dispatch.matchDeadlineMs / SECOND_MS),
     // A score is in seconds, and what refusals cost is in it already.
     estimate: (ride, driver) => ({ pickupSeconds: scoresOf[ride]!.get(driver)! }),

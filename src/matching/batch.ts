@@ -5,8 +5,9 @@
  * nearly there, never so that a rider loses his driver without another, and only as often as the limits say.
  *
  * Costs are seconds. What an exchange must save is no constant: a ride that may be exchanged once is worth keeping for a
- * better moment where drivers come free nearby all the time, and hardly so where nobody does (turnover.ts). The caller
- * brings candidates, its own and the neighbours', and carries out what is decided; the plan binds nobody until it has.
+ * better moment where drivers come free nearby all the time, and hardly so where nobody does (turnover.ts). Nor is the
+ * nearest driver always the cheapest: others may need him more where he is (driver-worth.ts). The caller brings
+ * candidates, its own and the neighbours', and carries out what is decided; the plan binds nobody until it has.
  */
 
 import type { AssignmentProblem } from "./assignment-exchange.ts";
@@ -39,6 +40,8 @@ export interface BatchRide {
 export interface BatchDriver {
   /** How often a ride was exchanged away from him since his last trip. */
   readonly exchanges: number;
+  /** What it costs others that he is not free for them (driver-worth.ts); 0 where nothing is known. */
+  readonly worthSeconds: number;
 }
 
 export interface BatchWindow {
@@ -58,7 +61,10 @@ export interface BatchChoice {
 }
 
 export interface BatchPlan {
-  /** Only what changes: rides that keep their driver, and those that go on waiting, are not in it. */
+  /**
+   * Only what changes: rides that keep their driver, and those that go on waiting, are not in it. Whom it sets free is
+   * free from the next plan on.
+   */
   readonly choices: readonly BatchChoice[];
   /** When to plan again if nothing happens before: the first end of a window. Null where no ride is kept in one. */
   readonly againSeconds: number | null;
@@ -130,7 +136,7 @@ export class BatchPlanner {
     for (const [row, at] of rowRides.entries()) {
       const ride = rides[at]!;
       const present = own[at];
-      // Dearer than any free driver, however unwilling: nobody waits while somebody in reach has nothing to do.
+      // Dearer than any free driver, however unwilling or missed: nobody waits while somebody in reach has nothing to do.
       let dearestFree = window.unservedSeconds;
       let nearestFreeSeconds = Number.POSITIVE_INFINITY;
       for (const driver of ride.candidates) {
@@ -179,7 +185,10 @@ export class BatchPlanner {
     return this.#limits.windowSeconds * (1 - turnoverSeconds / nearestFreeSeconds);
   }
 
-  /** Seconds that this ride may expect with this driver, after as many exchanges as taking him would need. */
+  /**
+   * Seconds that this ride may expect with this driver, after as many exchanges as taking him would need, and those that
+   * others lose by it.
+   */
   #cost(
     { rides, drivers, unservedSeconds }: BatchWindow,
     at: number,
@@ -190,9 +199,10 @@ export class BatchPlanner {
   ): number {
     const { exchangesPerRide, exchangesPerDriver, exchangeSeconds } = this.#limits;
     const { exchanges, turnoverSeconds } = rides[at]!;
-    const again = exchanges + ofRide < exchangesPerRide && drivers[driver]!.exchanges + ofDriver < exchangesPerDriver;
+    const { exchanges: exchangesOfDriver, worthSeconds } = drivers[driver]!;
+    const again = exchanges + ofRide < exchangesPerRide && exchangesOfDriver + ofDriver < exchangesPerDriver;
     const seconds = again ? secondsWithExchange(pickupSeconds, turnoverSeconds) : pickupSeconds;
-    return seconds + refusalSeconds + cancelProbability * unservedSeconds + ofRide * exchangeSeconds;
+    return worthSeconds + seconds + refusalSeconds + cancelProbability * unservedSeconds + ofRide * exchangeSeconds;
   }
 }
 

@@ -72,9 +72,9 @@ export const LIMITS = {
   exchangeSeconds: 10,
   /** The longest that a new ride is kept to be solved together with others, where drivers are few. */
   windowSeconds: 5,
-  /** Where drivers came free is remembered this long, for so many drivers. */
-  turnoverMs: 15 * MINUTE_MS,
-  turnoverRoom: 512,
+  /** Where drivers came free, and where rides were asked for, is remembered this long, for so many of each. */
+  recentMs: 15 * MINUTE_MS,
+  recentRoom: 512,
   /** Steps of the exact search for one window; what is left then is solved by exchanges of two. */
   batchSteps: 2_000_000,
   /** Settled rides, their offers, decisions, events and replies stay in the shard's storage this long. */

@@ -3,53 +3,19 @@
  * will come free next; the rest is a question of when to stop waiting. Nothing here knows a city: all of it is measured
  * from the same cell's last minutes.
  */
-import { assert } from "../domain/assert.ts";
 import type { LatLng } from "../domain/place.ts";
 import type { EpochMs } from "../domain/time.ts";
-import { SECOND_MS } from "../domain/time.ts";
+import type { RecentPlaces } from "./recent-places.ts";
 
-/** Remembers where drivers came free, the newest `room` of them and none older than `memoryMs`. */
-export class Turnover {
-  readonly #memoryMs: number;
-  readonly #since: EpochMs;
-  readonly #at: Float64Array;
-  readonly #lat: Float64Array;
-  readonly #lng: Float64Array;
-  readonly #seconds: Float64Array;
-  #count = 0;
-
-  /** `since`: from when on drivers who came free were noted. */
-  constructor(since: EpochMs, memoryMs: number, room: number) {
-    assert(room > 0 && memoryMs > 0, "a memory of nothing");
-    this.#since = since;
-    this.#memoryMs = memoryMs;
-    this.#at = new Float64Array(room);
-    this.#lat = new Float64Array(room);
-    this.#lng = new Float64Array(room);
-    this.#seconds = new Float64Array(room);
-  }
-
-  /** A driver came free here. Times never run backwards. */
-  note(place: LatLng, now: EpochMs): void {
-    const slot = this.#count++ % this.#at.length;
-    this.#at[slot] = now;
-    this.#lat[slot] = place.lat;
-    this.#lng[slot] = place.lng;
-  }
-
-  /** `turnoverSeconds` of a rider, given how long a driver would need from a place to him. */
-  secondsTo(now: EpochMs, pickupSeconds: (from: LatLng) => number): number {
-    const room = this.#at.length;
-    let observedFrom = Math.max(this.#since, now - this.#memoryMs);
-    // What the ring has overwritten was not observed: it reaches back to its oldest entry only.
-    if (this.#count > room) observedFrom = Math.max(observedFrom, this.#at[this.#count % room]!);
-    let found = 0;
-    for (let slot = Math.min(this.#count, room) - 1; slot >= 0; slot--) {
-      if (this.#at[slot]! < observedFrom) continue;
-      this.#seconds[found++] = pickupSeconds({ lat: this.#lat[slot]!, lng: this.#lng[slot]! });
-    }
-    return turnoverSeconds(this.#seconds.subarray(0, found).sort(), (now - observedFrom) / SECOND_MS);
-  }
+/** `turnoverSeconds` of a rider, given where drivers came free and how long one would need from there to him. */
+export function turnoverSecondsTo(
+  cameFree: RecentPlaces,
+  now: EpochMs,
+  pickupSeconds: (from: LatLng) => number,
+): number {
+  const found: number[] = [];
+  const observedSeconds = cameFree.visit(now, (from) => found.push(pickupSeconds(from)));
+  return turnoverSeconds(Float64Array.from(found).sort(), observedSeconds);
 }
 
 /**

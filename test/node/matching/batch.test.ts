@@ -20,10 +20,18 @@ interface Scene {
   readonly drivers?: readonly (number | null)[];
   readonly rides?: readonly Partial<BatchRide>[];
   readonly driverExchanges?: readonly number[];
+  readonly worth?: readonly number[];
   readonly estimate?: (ride: number, driver: number) => Partial<PickupEstimate>;
 }
 
-function windowOf({ seconds, drivers = [], rides = [], driverExchanges = [], estimate }: Scene): BatchWindow {
+function windowOf({
+  seconds,
+  drivers = [],
+  rides = [],
+  driverExchanges = [],
+  worth = [],
+  estimate,
+}: Scene): BatchWindow {
   const all = [...(seconds[0] ?? [])].map((_, driver) => driver);
   return {
     rides: seconds.map((_, ride) => ({
@@ -34,7 +42,10 @@ function windowOf({ seconds, drivers = [], rides = [], driverExchanges = [], est
       candidates: all,
       ...rides[ride],
     })),
-    drivers: all.map((driver) => ({ exchanges: driverExchanges[driver] ?? 0 })),
+    drivers: all.map((driver) => ({
+      exchanges: driverExchanges[driver] ?? 0,
+      worthSeconds: worth[driver] ?? 0,
+    })),
     unservedSeconds: unservedCostSeconds(600, 300),
     estimate: (ride, driver) => {
       const pickupSeconds = seconds[ride]![driver]!;
@@ -83,6 +94,24 @@ describe("rides that wait", () => {
     const estimate = (_: number, driver: number) => ({ cancelProbability: driver === 0 ? 0.2 : 0 });
     expect(said(plan({ seconds }))).toBe("0<0");
     expect(said(plan({ seconds, estimate }))).toBe("0<1");
+  });
+});
+
+describe("a driver who is worth much where he is", () => {
+  test("is spared where another costs the rider less than he is worth", () => {
+    expect(said(plan({ seconds: [[100, 150]], worth: [40, 0] }))).toBe("0<0");
+    expect(said(plan({ seconds: [[100, 150]], worth: [60, 0] }))).toBe("0<1");
+  });
+
+  test("is sent all the same, at once, where nobody else may take the ride", () => {
+    expect(said(plan({ seconds: [[100]], worth: [5_000] }))).toBe("0<0");
+  });
+
+  test("is let go from his way, and taken from where he stands, at what he is worth there", () => {
+    const exchanged = (worth: readonly number[]) => said(plan({ seconds: [[300, 250]], drivers: [0], worth }));
+    expect(exchanged([0, 0])).toBe("0<1!0");
+    expect(exchanged([0, 50])).toBe("");
+    expect(exchanged([50, 50])).toBe("0<1!0");
   });
 });
 
@@ -227,6 +256,7 @@ describe("in any window", () => {
         turnoverSeconds: random.next() < 0.5 ? Number.POSITIVE_INFINITY : random.next() * 500,
       })),
       driverExchanges: Array.from({ length: driverCount }, () => random.int(2)),
+      worth: Array.from({ length: driverCount }, () => random.int(3) * 100),
     };
   }
 
@@ -261,7 +291,8 @@ describe("in any window", () => {
       const taken = has.filter((driver) => driver !== null);
       expect(new Set(taken).size).toBe(taken.length);
       expect(window.rides.every(({ driver }, ride) => driver === null || has[ride] !== null)).toBe(true);
-      const free = [...window.drivers.keys()].filter((driver) => !taken.includes(driver));
+      const before = window.rides.map(({ driver }) => driver);
+      const free = [...window.drivers.keys()].filter((driver) => !taken.includes(driver) && !before.includes(driver));
       const idle = free.some((driver) =>
         has.some((had, ride) => had === null && scene.seconds[ride]![driver] !== null),
       );
@@ -275,7 +306,7 @@ describe("in any window", () => {
     const [planner, still] = [new BatchPlanner(FREELY), new BatchPlanner({ ...FREELY, exchangesPerRide: 0 })];
     let saved = 0;
     for (let round = 0; round < 1_000; round++) {
-      const { rides: _, ...scene } = randomScene(random);
+      const { rides: _, worth: __, ...scene } = randomScene(random);
       const waitsUnder = (by: BatchPlanner): number => {
         const window = windowOf(scene);
         const has = window.rides.map(({ driver }) => driver);

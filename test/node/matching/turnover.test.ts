@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createRandom } from "../../../sim/random.ts";
-import { secondsWithExchange, Turnover, turnoverSeconds } from "../../../src/matching/turnover.ts";
+import { RecentPlaces } from "../../../src/matching/recent-places.ts";
+import { secondsWithExchange, turnoverSeconds, turnoverSecondsTo } from "../../../src/matching/turnover.ts";
 
 const HERE = { lat: 40.7, lng: -74 };
 
@@ -42,33 +43,33 @@ describe("what a rider may expect of drivers who are not free yet", () => {
 
 describe("the memory of where drivers came free", () => {
   const near = (seconds: number) => ({ lat: seconds, lng: 0 });
-  const secondsTo = (turnover: Turnover, now: number) => turnover.secondsTo(now, ({ lat }) => lat);
+  const secondsTo = (cameFree: RecentPlaces, now: number) => turnoverSecondsTo(cameFree, now, ({ lat }) => lat);
 
   test("counts only from when it began to look", () => {
-    const turnover = new Turnover(100_000, 900_000, 8);
-    turnover.note(near(20), 105_000);
-    expect(secondsTo(turnover, 110_000)).toBe(turnoverSeconds(Float64Array.of(20), 10));
+    const cameFree = new RecentPlaces(100_000, 900_000, 8);
+    cameFree.note(near(20), 105_000);
+    expect(secondsTo(cameFree, 110_000)).toBe(turnoverSeconds(Float64Array.of(20), 10));
   });
 
   test("forgets what is too old", () => {
-    const turnover = new Turnover(0, 60_000, 8);
-    turnover.note(near(5), 10_000);
-    turnover.note(near(30), 80_000);
-    expect(secondsTo(turnover, 100_000)).toBe(turnoverSeconds(Float64Array.of(30), 60));
-    expect(secondsTo(turnover, 200_000)).toBe(Number.POSITIVE_INFINITY);
+    const cameFree = new RecentPlaces(0, 60_000, 8);
+    cameFree.note(near(5), 10_000);
+    cameFree.note(near(30), 80_000);
+    expect(secondsTo(cameFree, 100_000)).toBe(turnoverSeconds(Float64Array.of(30), 60));
+    expect(secondsTo(cameFree, 200_000)).toBe(Number.POSITIVE_INFINITY);
   });
 
   test("when full looks back no farther than it can remember", () => {
-    const turnover = new Turnover(0, 900_000, 3);
-    for (let second = 1; second <= 10; second++) turnover.note(near(second), second * 1_000);
-    expect(secondsTo(turnover, 12_000)).toBe(turnoverSeconds(Float64Array.of(8, 9, 10), 4));
+    const cameFree = new RecentPlaces(0, 900_000, 3);
+    for (let second = 1; second <= 10; second++) cameFree.note(near(second), second * 1_000);
+    expect(secondsTo(cameFree, 12_000)).toBe(turnoverSeconds(Float64Array.of(8, 9, 10), 4));
   });
 
   test("asks of each place in the ruler it is given", () => {
-    const turnover = new Turnover(0, 900_000, 3);
-    turnover.note(HERE, 1_000);
+    const cameFree = new RecentPlaces(0, 900_000, 3);
+    cameFree.note(HERE, 1_000);
     const asked: unknown[] = [];
-    turnover.secondsTo(2_000, (from) => asked.push(from));
+    turnoverSecondsTo(cameFree, 2_000, (from) => asked.push(from));
     expect(asked).toEqual([HERE]);
   });
 });

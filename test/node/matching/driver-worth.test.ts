@@ -1,0 +1,60 @@
+import { describe, expect, test } from "vitest";
+import { driverWorthSeconds } from "../../../src/matching/driver-worth.ts";
+import { RecentPlaces } from "../../../src/matching/recent-places.ts";
+
+const UNSERVED_SECONDS = 600;
+
+interface Street {
+  /** Where drivers stand on a street measured in seconds; those on their way are `busy`. */
+  readonly free: readonly number[];
+  readonly busy?: readonly number[];
+  readonly asked: readonly number[];
+  readonly observedSeconds?: number;
+  readonly horizonSeconds?: number;
+}
+
+function worthOn({ free, busy = [], asked, observedSeconds = 100, horizonSeconds = 1e9 }: Street): number[] {
+  const places = new RecentPlaces(0, 900_000, 512);
+  for (const lat of asked) places.note({ lat, lng: 0 }, 1_000);
+  const drivers = [...free, ...busy];
+  const worth = driverWorthSeconds(places, {
+    now: observedSeconds * 1_000,
+    free: drivers.map((_, driver) => driver < free.length),
+    pickupSeconds: (driver, { lat }) => Math.abs(drivers[driver]! - lat),
+    unservedSeconds: UNSERVED_SECONDS,
+    horizonSeconds,
+  });
+  return [...worth];
+}
+
+describe("what a driver is worth where he is", () => {
+  test("is the way that the next nearest would have more", () => {
+    expect(worthOn({ free: [10, 150], asked: [0] })).toEqual([140, 0]);
+    expect(worthOn({ free: [150, 10], asked: [0] })).toEqual([0, 140]);
+  });
+
+  test("is nothing where nobody asks and where others stand beside him", () => {
+    expect(worthOn({ free: [10, 150], asked: [] })).toEqual([0, 0]);
+    expect(worthOn({ free: [10, 10, 10], asked: [0] })).toEqual([0, 0, 0]);
+  });
+
+  test("is no more than a ride costs that nobody takes, nor anything for those whom he could not reach", () => {
+    expect(worthOn({ free: [10], asked: [0] })).toEqual([UNSERVED_SECONDS - 10]);
+    expect(worthOn({ free: [10, 5_000], asked: [0] })).toEqual([UNSERVED_SECONDS - 10, 0]);
+    expect(worthOn({ free: [5_000], asked: [0] })).toEqual([0]);
+  });
+
+  test("is, on his way, what he would save if he were free again, and takes nothing from the free", () => {
+    expect(worthOn({ free: [100], busy: [30, 200], asked: [0] })).toEqual([500, 70, 0]);
+    expect(worthOn({ free: [], busy: [30], asked: [0] })).toEqual([UNSERVED_SECONDS - 30]);
+  });
+
+  test("is a mean, because he can take one of them only", () => {
+    expect(worthOn({ free: [0, 100], asked: [0, 0, 20, 100] })[0]).toBeCloseTo((100 + 100 + 60) / 3, 9);
+  });
+
+  test("counts as likely as it is that he is wanted within the horizon", () => {
+    const [worth] = worthOn({ free: [0, 100], asked: [0, 0], observedSeconds: 400, horizonSeconds: 200 });
+    expect(worth).toBeCloseTo(100 * (1 - Math.exp(-1)), 9);
+  });
+});
