@@ -38,6 +38,8 @@ export interface Env {
   readonly TICKET_SECRET: string;
   /** Origins, separated by spaces, whose pages may call us besides our own; none when it is not set. */
   readonly ALLOWED_ORIGINS?: string;
+  /** Of a road network's router, up to and with its profile: `https://router.example/table/v1/driving`. None when empty. */
+  readonly ROUTER_URL?: string;
   /** Private JWK of the development issuer. Never set in production, where the parser refuses to start with it. */
   readonly DEV_ISSUER_JWK?: string;
 }
@@ -56,6 +58,7 @@ export interface Config {
   readonly authJwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] };
   readonly ticketSecret: Uint8Array;
   readonly allowedOrigins: ReadonlySet<string>;
+  readonly routerUrl: string | null;
   readonly devIssuerJwk: Readonly<Record<string, unknown>> | null;
 }
 
@@ -70,6 +73,9 @@ const jsonText = z.string().transform((text, context) => {
 
 /** As a browser says it: scheme, host and port, without a path. `null`, a sandboxed page, is nobody's origin. */
 const Origin = z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text, "is not an origin");
+
+/** The question is put behind it, so it ends with the profile. */
+const isRouterUrl = (text: string) => URL.canParse(text) && /^https?:[^?#]*[^/?#]$/.test(text);
 
 const Variables = z
   .object({
@@ -86,6 +92,10 @@ const Variables = z
       .default("")
       .transform((text) => text.split(" ").filter((origin) => origin !== ""))
       .pipe(z.array(Origin).max(100)),
+    ROUTER_URL: z
+      .string()
+      .default("")
+      .refine((text) => text === "" || isRouterUrl(text), "is not like https://router.example/table/v1/driving"),
     DEV_ISSUER_JWK: jsonText.pipe(z.record(z.string(), z.unknown())).optional(),
   })
   .refine((v) => v.ENVIRONMENT !== "production" || v.DEV_ISSUER_JWK === undefined, {
@@ -119,6 +129,7 @@ export function configOf(env: Env): Config {
     authJwks: v.AUTH_JWKS,
     ticketSecret: new TextEncoder().encode(v.TICKET_SECRET),
     allowedOrigins: new Set(v.ALLOWED_ORIGINS),
+    routerUrl: v.ROUTER_URL === "" ? null : v.ROUTER_URL,
     devIssuerJwk: v.DEV_ISSUER_JWK ?? null,
   };
   parsed.set(env, config);

@@ -18,6 +18,7 @@ import type { DriverSockets } from "./driver-sockets.ts";
 import type { LoadMeter } from "./load-meter.ts";
 import type { ModelRanker } from "./model-ranker.ts";
 import { positionText, type RiderStreams, rideEventText } from "./rider-streams.ts";
+import { timeByRoad } from "./road-router.ts";
 import type { ShardCounters } from "./shard-counters.ts";
 
 /** A ride is not kept waiting for a better order: after this the nearest driver is the best. */
@@ -155,11 +156,21 @@ export class ObjectOutside implements ShardOutside {
     return this.#env.DRIVER_LOCK.getByName(`drv:${driverId}`);
   }
 
-  async #rank({ rideId, searchId, candidates, context, byModel }: Say<"rank">, submit: Submit): Promise<void> {
+  async #rank(message: Say<"rank">, submit: Submit): Promise<void> {
+    const { rideId, searchId, context, byModel } = message;
+    const candidates = byModel ? await this.#timed(message) : message.candidates;
     const startedAt = Date.now();
     const ranked = await this.#ranker.rank(candidates, context, RANK_DEADLINE_MS, byModel);
     if (ranked.fallback === null || ranked.fallback === "deadline") this.#meter.inferred(Date.now() - startedAt);
     submit({ type: "candidates.ranked", rideId, searchId, ranked });
+  }
+
+  async #timed({ candidates, context }: Say<"rank">): Promise<readonly Candidate[]> {
+    const { routerUrl } = this.#config;
+    if (routerUrl === null) return candidates;
+    const routed = await timeByRoad(routerUrl, candidates, context.pickup);
+    this.#counters.add("routing", routed.outcome);
+    return routed.candidates;
   }
 
   async #findNeighbours({ rideId, searchId, query }: Say<"find.neighbours">, submit: Submit): Promise<void> {

@@ -282,6 +282,7 @@ export type CounterName =
   | "ride_event"
   | "offer_event"
   | "ranking"
+  | "routing"
   | "fix_refused"
   | "jump_held"
   | "search"

@@ -95,6 +95,19 @@ describe("a page", () => {
   );
 });
 
+describe("the road network's router", () => {
+  test.each([
+    "router",
+    "ftp://router.test/table/v1/driving",
+    "https://router.test/table/",
+    "https://router.test/table?x=1",
+  ])("[Q8] cannot be at %j", async (url) => {
+    expect((await problemOf(await serveWith({ ...env, ROUTER_URL: url }, "/health"), 500)).detail).toContain(
+      "ROUTER_URL",
+    );
+  });
+});
+
 const SECRET = "select body from rides at /srv/kerb/src/history.ts:12";
 
 describe("a response", () => {
