@@ -37,6 +37,7 @@ const MARKET: Market = {
     batchWindowMs: 2_000,
     fairnessSeconds: 0,
     fairnessAfterMs: 600_000,
+    destinationShare: 0,
     offerTtlMs: 15_000,
     matchDeadlineMs: 120_000,
     startRadiusMeters: 3_000,

@@ -8,9 +8,10 @@ import type { DriverRide, OfferCard, TripStep, Verdict } from "../src/domain/not
 import { haversineMeters } from "../src/spatial/distance.ts";
 import { DEFAULT_URL, openPrompt, readPlace, readVehicle, runApp } from "./command-line.ts";
 
-const USAGE = `kerb-driver [--name ID] [--at LAT,LNG] [--vehicle TYPE] [--speed M/S] [--url URL]
+const USAGE = `kerb-driver [--name ID] [--at LAT,LNG] [--home LAT,LNG] [--vehicle TYPE] [--speed M/S] [--url URL]
   --name     who you are (default driver-by-hand)
   --at       where you are (default 40.7549,-73.984)
+  --home     where you will want to be in the end (default 40.68,-73.94)
   --vehicle  economy | comfort | xl | premium (default economy)
   --speed    how fast the car drives itself to where the ride wants it (default 15)
   --url      the server (default ${DEFAULT_URL})`;
@@ -18,6 +19,7 @@ const USAGE = `kerb-driver [--name ID] [--at LAT,LNG] [--vehicle TYPE] [--speed 
 const OPTIONS = {
   name: { type: "string", default: "driver-by-hand" },
   at: { type: "string", default: "40.7549,-73.984" },
+  home: { type: "string", default: "40.68,-73.94" },
   vehicle: { type: "string", default: "economy" },
   speed: { type: "string", default: "15" },
   url: { type: "string", default: DEFAULT_URL },
@@ -37,6 +39,7 @@ await runApp(USAGE, async () => {
     rating: 4.9,
     payments: ["card" as const, "cash" as const, "wallet" as const],
   };
+  const home = readPlace("--home", values.home);
   const car = createCar(readPlace("--at", values.at));
   let offer: OfferCard | null = null;
   let ride: DriverRide | null = null;
@@ -60,6 +63,7 @@ await runApp(USAGE, async () => {
       cancel: { help: "give the ride back", run: () => step("cancel") },
       pause: { help: "no offers, please", run: () => client.setAvailable(false) },
       ready: { help: "offers, please", run: () => client.setAvailable(true) },
+      home: { help: "only offers that bring you nearer to --home", run: () => client.setAvailable(true, home) },
       status: { help: "where you are and what you hold", run: () => prompt.say(statusLine()) },
       quit: { help: "go home", run: () => prompt.close() },
     },

@@ -42,7 +42,8 @@ export interface DriverClient {
   start(): void;
   /** Closes for good. Commands still without a verdict reject with `StoppedError`. */
   stop(): void;
-  setAvailable(available: boolean): void;
+  /** With a destination, only for rides that bring him nearer to it, where the market knows such. */
+  setAvailable(available: boolean, destination?: LatLng): void;
   /**
    * Sent in the compact form, but not more often than the server asks; without a connection kept until there is one.
    * Only the newest matters.
@@ -73,7 +74,7 @@ class Connection implements DriverClient {
   #successor: DriverSocket | null = null;
   #live = false;
   #url = "";
-  #available: boolean;
+  #standing: { readonly available: boolean; readonly destination?: LatLng | undefined };
   #stopped = false;
   #failures = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -85,7 +86,7 @@ class Connection implements DriverClient {
   constructor(options: DriverClientOptions) {
     this.#options = options;
     this.#random = options.random ?? Math.random;
-    this.#available = options.available ?? true;
+    this.#standing = { available: options.available ?? true };
   }
 
   start(): void {
@@ -100,9 +101,9 @@ class Connection implements DriverClient {
     this.#commands.abandonAll();
   }
 
-  setAvailable(available: boolean): void {
-    this.#available = available;
-    this.#current?.send(JSON.stringify({ type: "status", available }));
+  setAvailable(available: boolean, destination?: LatLng): void {
+    this.#standing = { available, destination };
+    this.#current?.send(JSON.stringify({ type: "status", ...this.#standing }));
   }
 
   locate(measured: Measured): void {
@@ -165,7 +166,7 @@ class Connection implements DriverClient {
   }
 
   #open(ticket: string): DriverSocket {
-    const socket: DriverSocket = openDriverSocket({ url: this.#url, ticket }, () => this.#available, {
+    const socket: DriverSocket = openDriverSocket({ url: this.#url, ticket }, () => this.#standing, {
       onNotice: (notice) => this.#hear(socket, notice),
       onClosed: (code, reason) => this.#closed(socket, code, reason),
     });

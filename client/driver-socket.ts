@@ -1,6 +1,7 @@
 /** One WebSocket of a driver, from ticket to close. It is never reused: whoever wants another opens another. */
 import { WebSocket } from "ws";
 import type { DriverNotice } from "../src/domain/notice.ts";
+import type { LatLng } from "../src/domain/place.ts";
 import { DriverDown, SUBPROTOCOL, TICKET_PREFIX } from "../src/protocol/driver.ts";
 import { PROTOCOL_VERSION } from "../src/protocol/version.ts";
 
@@ -27,7 +28,7 @@ const HANDSHAKE_MS = 10_000;
 
 export function openDriverSocket(
   { url, ticket }: SocketAddress,
-  available: () => boolean,
+  standing: () => { readonly available: boolean; readonly destination?: LatLng | undefined },
   { onNotice, onClosed }: SocketEvents,
 ): DriverSocket {
   const socket = new WebSocket(url, [SUBPROTOCOL, `${TICKET_PREFIX}${ticket}`], {
@@ -41,7 +42,7 @@ export function openDriverSocket(
   }, PING_EVERY_MS);
 
   socket.on("open", () => {
-    socket.send(JSON.stringify({ type: "hello", protocol: PROTOCOL_VERSION, available: available() }));
+    socket.send(JSON.stringify({ type: "hello", protocol: PROTOCOL_VERSION, ...standing() }));
   });
   socket.on("message", (data, isBinary) => {
     heardAt = performance.now();

@@ -112,7 +112,7 @@ export class DriverDoor {
         this.#runtime.submit({ type: "driver.located", driverId, epoch, fixes: fixesOf(message.fixes, now) });
         return;
       case "status":
-        this.#runtime.submit({ type: "driver.available", driverId, epoch, available: message.available });
+        this.#runtime.submit({ ...message, type: "driver.available", driverId, epoch });
         return;
       default:
         return this.#judge(driverId, epoch, message);
@@ -154,7 +154,7 @@ export class DriverDoor {
   }
 
   /** The lock says which socket is newest and what the driver holds; the holding's shard says what to show him. */
-  async #attach(socket: WebSocket, fresh: Fresh, { available }: Hello): Promise<void> {
+  async #attach(socket: WebSocket, fresh: Fresh, { available, destination }: Hello): Promise<void> {
     const { driverId, profile, ticketId, ticketExpiresAt, sessionEndsAt: endsAt } = fresh;
     if (!this.#runtime.hasRoomForDrivers) return this.#turnAway(socket);
     attach(socket, { phase: "attaching", driverId });
@@ -171,10 +171,10 @@ export class DriverDoor {
       this.#turnAway(socket);
       return this.#withdraw(driverId, epoch);
     }
-    const memory = { epoch, profile, stats, available, fix: null, idleSince: Date.now(), held: null, endsAt };
-    attach(socket, { phase: "live", driverId, memory });
+    const session = { epoch, profile, stats, available, destination, endsAt };
+    attach(socket, { phase: "live", driverId, memory: { ...session, fix: null, idleSince: Date.now(), held: null } });
     this.#sockets.bind(driverId, epoch, socket);
-    this.#runtime.submit({ type: "driver.attached", driverId, epoch, profile, stats, available, endsAt, holding });
+    this.#runtime.submit({ type: "driver.attached", driverId, ...session, holding });
     if (previous !== null && previous.shard !== this.#shard) {
       await callOrNull(
         async () => this.#stub(previous.shard).supersedeSession({ driverId, epoch: previous.epoch }),

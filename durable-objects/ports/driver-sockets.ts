@@ -150,6 +150,7 @@ export function attachmentOf(socket: WebSocket): Attachment | null {
 function sameButForPosition(a: SessionMemory, b: SessionMemory): boolean {
   // The first position is no mere move: without it the driver would wake up as nowhere.
   if ((a.fix === null) !== (b.fix === null)) return false;
+  if (a.destination?.lat !== b.destination?.lat || a.destination?.lng !== b.destination?.lng) return false;
   return a.available === b.available && a.held === b.held && a.stats === b.stats && a.idleSince === b.idleSince;
 }
 

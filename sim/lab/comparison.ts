@@ -22,7 +22,7 @@ export interface Experiment {
 export interface Figure {
   readonly key: keyof RunFigures;
   readonly title: string;
-  readonly unit: "%" | "min" | "s" | "offers" | "money" | "";
+  readonly unit: "%" | "min" | "s" | "km" | "offers" | "money" | "";
   readonly better: "more" | "less";
 }
 
@@ -43,6 +43,7 @@ export const FIGURES: readonly Figure[] = [
     unit: "min",
     better: "less",
   },
+  { key: "wayHomeKilometers", title: "From where a shift ended to the driver's home", unit: "km", better: "less" },
   { key: "incomePerHour", title: "Fares per driver and hour online", unit: "money", better: "more" },
   { key: "incomeGini", title: "Gini of hourly fares among drivers", unit: "", better: "less" },
 ];

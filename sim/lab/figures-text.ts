@@ -7,6 +7,7 @@ const SHOWN: Record<Figure["unit"], { readonly times: number; readonly digits: n
   "%": { times: 100, digits: 1, suffix: " %" },
   min: { times: 1, digits: 2, suffix: " min" },
   s: { times: 1, digits: 1, suffix: " s" },
+  km: { times: 1, digits: 2, suffix: " km" },
   offers: { times: 1, digits: 2, suffix: "" },
   money: { times: 1, digits: 2, suffix: "" },
   "": { times: 1, digits: 3, suffix: "" },

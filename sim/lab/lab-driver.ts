@@ -7,7 +7,7 @@ import { assert } from "../../src/domain/assert.ts";
 import type { DriverNotice, DriverRide, Holding, OfferCard, TripStep } from "../../src/domain/notice.ts";
 import type { LatLng, ShardName } from "../../src/domain/place.ts";
 import type { OfferId } from "../../src/domain/ride.ts";
-import { localHour } from "../../src/domain/time.ts";
+import { localHour, MINUTE_MS } from "../../src/domain/time.ts";
 import { shardAt, shardOfRide } from "../../src/routing/shard-map.ts";
 import { haversineMeters } from "../../src/spatial/distance.ts";
 import { answerOffer, BEHAVIOUR, driverCancel } from "../behaviour.ts";
@@ -24,6 +24,8 @@ type Doing =
   | { readonly kind: "ride"; readonly ride: DriverRide };
 
 const ACCURACY_METERS = 8;
+/** So long before his shift ends he begins to think of home; whether rides bring him there is for the market to say. */
+const HOMEWARD_MS = 30 * MINUTE_MS;
 
 export class LabDriver {
   readonly driver: FleetDriver;
@@ -39,6 +41,7 @@ export class LabDriver {
   #tickets = 0;
   #idleSince = 0;
   #shiftEndsAt = 0;
+  #homeward: LatLng | undefined = undefined;
   /** Rises with whatever makes an earlier intention void. */
   #plan = 0;
 
@@ -65,6 +68,7 @@ export class LabDriver {
     const { loop } = this.#city;
     if (this.#doing.kind === "idle" && loop.now >= this.#shiftEndsAt) return this.#goHome();
     const { driverId } = this.driver;
+    this.#turnHomeward();
     this.#city.counts.movements += 1;
     this.#fixes += 1;
     const position = this.#position();
@@ -118,8 +122,9 @@ export class LabDriver {
     this.#epoch = epoch;
     const endsAt = Number.POSITIVE_INFINITY;
     const { stats } = lock.state;
-    const session = { driverId, epoch, profile, stats, available: true, endsAt, holding: this.#holding(shard, epoch) };
-    this.#city.shard(shard).submit({ type: "driver.attached", ...session });
+    const session = { driverId, epoch, profile, stats, available: true, destination: this.#homeward, endsAt };
+    const holding = this.#holding(shard, epoch);
+    this.#city.shard(shard).submit({ type: "driver.attached", ...session, holding });
     if (previous !== null && previous.shard !== shard) {
       this.#city.shard(previous.shard).submit({ type: "driver.superseded", driverId, epoch: previous.epoch });
     }
@@ -141,11 +146,21 @@ export class LabDriver {
     else if (holding.kind === "ride") this.#follow(holding.ride);
   }
 
+  #turnHomeward(): void {
+    if (this.#homeward !== undefined || this.#city.loop.now < this.#shiftEndsAt - HOMEWARD_MS) return;
+    this.#homeward = this.driver.start;
+    const { driverId } = this.driver;
+    const status = { available: true, destination: this.#homeward };
+    this.#city.shard(this.#shard!).submit({ type: "driver.available", driverId, epoch: this.#epoch, ...status });
+  }
+
   #goHome(): void {
     const { loop, tally } = this.#city;
     const { driverId } = this.driver;
     const shard = this.#city.shard(this.#shard!);
     tally.offline(driverId, loop.now);
+    tally.wentHome(haversineMeters(this.#position(), this.driver.start));
+    this.#homeward = undefined;
     this.#doing = { kind: "home" };
     this.#leg = null;
     this.#plan += 1;

@@ -58,6 +58,7 @@ export interface RunFigures {
   readonly acceptedShare: number;
   readonly idleShare: number;
   readonly driverWaitMinutesP90: number;
+  readonly wayHomeKilometers: number;
   readonly incomePerHour: number;
   readonly incomeGini: number;
 }
@@ -83,6 +84,8 @@ export class Tally {
   readonly #hours = new Map<string, Group>();
   /** Minutes from becoming free to the next ride, to going home, or to the demand's end. */
   readonly #driverWaits: number[] = [];
+  /** Kilometres from where a shift ended to where its driver lives. */
+  readonly #waysHome: number[] = [];
   #open = 0;
 
   constructor(from: EpochMs, to: EpochMs, utcOffsetMinutes: number) {
@@ -114,6 +117,10 @@ export class Tally {
     driver.onlineMs += this.#spend("onlineMs", driver.onlineSince, at);
     driver.onlineSince = null;
     this.#waited(driver, at);
+  }
+
+  wentHome(meters: number): void {
+    this.#waysHome.push(meters / 1_000);
   }
 
   changed({ type, rideId, version, at, ride }: RideEvent): void {
@@ -193,6 +200,7 @@ export class Tally {
         this.#driverWaits.toSorted((a, b) => a - b),
         0.9,
       ),
+      wayHomeKilometers: meanOf(this.#waysHome),
       incomePerHour: meanOf(incomes),
       incomeGini: gini(incomes),
     };

@@ -48,6 +48,7 @@ export function drawMarket(random: Random): Market {
       noShowMs: between(20, 90) * SECOND_MS,
       pickupWatchMs: between(20, 90) * SECOND_MS,
       tripWatchMs: between(1, 4) * MINUTE_MS,
+      destinationShare: 0,
       fairnessSeconds: 30 * random.int(3),
       fairnessAfterMs: between(10, 60) * SECOND_MS,
     },

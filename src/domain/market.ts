@@ -38,6 +38,8 @@ export interface DispatchPolicy {
   readonly fairnessSeconds: number;
   /** Nothing is taken off for who has waited less; all of it for who has waited twice as long. */
   readonly fairnessAfterMs: number;
+  /** Who is on his way to somewhere is offered rides that bring him nearer by this share of it; 0 is any ride. */
+  readonly destinationShare: number;
   readonly offerTtlMs: number;
   /** From the request, and again from each redispatch, to giving up. */
   readonly matchDeadlineMs: number;

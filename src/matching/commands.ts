@@ -41,7 +41,7 @@ export interface PriorReply extends StoredReply {
 
 export interface NearbyQuery {
   readonly pickup: LatLng;
-  readonly request: Pick<RideRequest, "vehicleType" | "payment" | "minimumRating" | "seats" | "accessible">;
+  readonly request: Pick<RideRequest, "vehicleType" | "payment" | "minimumRating" | "seats" | "accessible" | "dropoff">;
   readonly radiusMeters: number;
   readonly limit: number;
   readonly exclude: readonly DriverId[];
@@ -116,6 +116,7 @@ export type Command =
       readonly profile: DriverProfile;
       readonly stats: DriverStats;
       readonly available: boolean;
+      readonly destination?: LatLng | undefined;
       readonly endsAt: EpochMs;
       /** What the shard that holds the driver's lock says he is to be shown. */
       readonly holding: Holding;
@@ -135,6 +136,8 @@ export type Command =
       readonly driverId: DriverId;
       readonly epoch: number;
       readonly available: boolean;
+      /** Where he is going; missing, he is going nowhere in particular, whatever he said before. */
+      readonly destination?: LatLng | undefined;
     }
   | { readonly type: "driver.detached"; readonly driverId: DriverId; readonly epoch: number }
   /** A newer socket of the same driver attached elsewhere. */
@@ -187,6 +190,7 @@ export interface SessionMemory {
   readonly profile: DriverProfile;
   readonly stats: DriverStats;
   readonly available: boolean;
+  readonly destination?: LatLng | undefined;
   readonly fix: Fix | null;
   readonly idleSince: EpochMs;
   readonly held: Held | null;

@@ -7,6 +7,7 @@ import type { MatchingRide, RideId } from "../domain/ride.ts";
 import { haversineMeters, metersToCellEdge } from "../spatial/distance.ts";
 import type { CommandOf, NearbyQuery } from "./commands.ts";
 import { decisionOf, excluded, type Sifted, sift } from "./decision.ts";
+import { isOnHisWay } from "./destination.ts";
 import { rulesNow } from "./dispatch-kinds.ts";
 import { fairly } from "./fairness.ts";
 import { LIMITS } from "./limits.ts";
@@ -98,8 +99,10 @@ export function makeOffers(turn: Turn, rideId: RideId): void {
 }
 
 /** A driver has just become free here: the nearest ride that waits for want of drivers looks again at once. */
-export function wakeNearestRide(turn: Turn, { fix, profile, driverId }: Session): void {
+export function wakeNearestRide(turn: Turn, { fix, profile, driverId, destination }: Session): void {
   const { shard } = turn;
+  const { destinationShare } = shard.setting.market.dispatch;
+  const heading = { from: fix!.position, destination };
   let nearest: RideId | null = null;
   let nearestMeters = Number.POSITIVE_INFINITY;
   for (const [rideId, pursuit] of shard.pursuits) {
@@ -107,6 +110,7 @@ export function wakeNearestRide(turn: Turn, { fix, profile, driverId }: Session)
     const ride = shard.rides.get(rideId)!;
     const meters = haversineMeters(fix!.position, ride.request.pickup);
     if (meters >= nearestMeters || meters > pursuit.radiusMeters || !serves(profile, ride.request)) continue;
+    if (!isOnHisWay(heading, ride.request.dropoff, destinationShare)) continue;
     if (excluded(shard, rideId).some((left) => left.driverId === driverId)) continue;
     nearest = rideId;
     nearestMeters = meters;
@@ -131,10 +135,10 @@ function search(turn: Turn, rideId: RideId): void {
     limit: fewerUnderLoad(shard.overload, LIMITS.candidatesPerSearch),
     exclude: excluded(shard, rideId).map(({ driverId }) => driverId),
   };
-  const { name, cell } = shard.setting;
-  const local = shard.supply.candidatesNear(query, name, shard.travelTimes, now);
+  const { setting } = shard;
+  const local = shard.supply.candidatesNear(query, setting, shard.travelTimes, now);
   const reachMeters = local.length < query.limit ? query.radiusMeters : local.at(-1)!.pickupMeters;
-  if (reachMeters <= metersToCellEdge(ride.request.pickup, cell)) {
+  if (reachMeters <= metersToCellEdge(ride.request.pickup, setting.cell)) {
     rank(turn, rideId, pursuit, local);
     return;
   }

@@ -15,7 +15,7 @@ const BLUR_SECONDS = 30;
 /** What this shard knows of it, and whom to ask about drivers beyond its border. */
 export function draftQuote(turn: Turn, { request }: CommandOf<"quote.asked">): void {
   const { shard, now } = turn;
-  const { name, cell, market } = shard.setting;
+  const { cell, market } = shard.setting;
   if (!takesNewRides(shard.overload)) {
     turn.answer({ type: "refused", reason: "overloaded" });
     return;
@@ -27,7 +27,7 @@ export function draftQuote(turn: Turn, { request }: CommandOf<"quote.asked">): v
     limit: fewerUnderLoad(shard.overload, DRIVERS_COUNTED),
     exclude: [],
   };
-  const found = shard.supply.candidatesNear(query, name, shard.travelTimes, now);
+  const found = shard.supply.candidatesNear(query, shard.setting, shard.travelTimes, now);
   const reachMeters = found.length < query.limit ? query.radiusMeters : found.at(-1)!.pickupMeters;
   const beyond = reachMeters > metersToCellEdge(request.pickup, cell) ? query : null;
   const tripMeters = haversineMeters(request.pickup, request.dropoff);

@@ -16,7 +16,7 @@ import { memoryOf, type Session, statusOf } from "./supply.ts";
 import { trackRide } from "./tracking.ts";
 
 export function attachDriver(turn: Turn, command: CommandOf<"driver.attached">): void {
-  const { driverId, epoch, profile, stats, available, endsAt, holding } = command;
+  const { driverId, epoch, profile, stats, available, destination, endsAt, holding } = command;
   const { supply, setting, timers, departed } = turn.shard;
   const old = supply.sessions.get(driverId);
   if (old !== undefined && old.epoch >= epoch) {
@@ -30,7 +30,8 @@ export function attachDriver(turn: Turn, command: CommandOf<"driver.attached">):
   // Where he is holds good; how far his other device had counted does not, and would make his next fixes repeats.
   const fix = old?.fix ? { ...old.fix, seq: -1 } : null;
   const held = heldBy(holding);
-  const memory = { epoch, profile, stats, available, fix, idleSince: old?.idleSince ?? turn.now, held, endsAt };
+  const idleSince = old?.idleSince ?? turn.now;
+  const memory = { epoch, profile, stats, available, destination, fix, idleSince, held, endsAt };
   const session = supply.add(driverId, memory, turn.now);
   // A second device does not make him trusted again.
   if (old !== undefined) session.jumps = { held: [], heldAt: old.jumps.heldAt };
@@ -84,11 +85,13 @@ export function hearDriver(turn: Turn, { driverId, epoch }: CommandOf<"driver.he
   hear(turn, driverId, epoch);
 }
 
-export function setAvailable(turn: Turn, { driverId, epoch, available }: CommandOf<"driver.available">): void {
+export function setAvailable(turn: Turn, command: CommandOf<"driver.available">): void {
+  const { driverId, epoch, available, destination } = command;
   const session = hear(turn, driverId, epoch);
   if (session === null) return;
   if (available && !session.available) session.idleSince = turn.now;
   session.available = available;
+  session.destination = destination;
   settleSession(turn, session);
 }
 

@@ -6,8 +6,10 @@ import type { RideRequest } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import { createNearestResult, type NearestResult, SupplyIndex } from "../spatial/supply-index.ts";
 import type { Held, NearbyQuery, SessionMemory } from "./commands.ts";
+import { isOnHisWay } from "./destination.ts";
 import { isSuspect, type JumpRecord, NO_JUMPS } from "./fix-filter.ts";
 import { LIMITS } from "./limits.ts";
+import type { ShardSetting } from "./shard-state.ts";
 import { type TravelTimes, turnSeconds } from "./travel-times.ts";
 
 /** On the way to somewhere, since the fix he set out with. */
@@ -27,6 +29,8 @@ export interface Session {
   stats: DriverStats;
   /** The driver wants rides. */
   available: boolean;
+  /** Where he is going, and wants rides to bring him nearer to. */
+  destination?: LatLng | undefined;
   /** Newest believed position. */
   fix: Fix | null;
   jumps: JumpRecord;
@@ -148,9 +152,19 @@ export class Supply {
   }
 
   /** Nearest first; never more than LIMITS.candidatesPerSearch. */
-  candidatesNear(query: NearbyQuery, shard: ShardName, travelTimes: TravelTimes, now: EpochMs): Candidate[] {
+  candidatesNear(
+    query: NearbyQuery,
+    { name: shard, market }: Pick<ShardSetting, "name" | "market">,
+    travelTimes: TravelTimes,
+    now: EpochMs,
+  ): Candidate[] {
     const excluded = new Set(query.exclude);
-    const { minimumRating, seats } = query.request;
+    const { minimumRating, seats, dropoff } = query.request;
+    const { destinationShare } = market.dispatch;
+    const isLeftOut = (slot: number): boolean => {
+      const { driverId, fix, destination } = this.#bySlot[slot]!;
+      return excluded.has(driverId) || !isOnHisWay({ from: fix!.position, destination }, dropoff, destinationShare);
+    };
     const count = this.#index.nearest(
       {
         ...query.pickup,
@@ -160,7 +174,7 @@ export class Supply {
         requiredTraits: traitsWanted(query.request),
         minimumRating,
         minimumSeats: seats,
-        skip: excluded.size > 0 ? (slot) => excluded.has(this.#bySlot[slot]!.driverId) : undefined,
+        skip: excluded.size > 0 || destinationShare > 0 ? isLeftOut : undefined,
       },
       this.#found,
     );
@@ -204,6 +218,7 @@ export function statusOf(session: Session, now: EpochMs): DriverStatus {
   return { state: "available" };
 }
 
-export function memoryOf({ epoch, profile, stats, available, fix, idleSince, held, endsAt }: Session): SessionMemory {
-  return { epoch, profile, stats, available, fix, idleSince, held, endsAt };
+export function memoryOf(session: Session): SessionMemory {
+  const { epoch, profile, stats, available, destination, fix, idleSince, held, endsAt } = session;
+  return { epoch, profile, stats, available, destination, fix, idleSince, held, endsAt };
 }

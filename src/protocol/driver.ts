@@ -76,10 +76,18 @@ const Location = z.strictObject({
   fixes: z.array(WireFix).min(1).max(MAX_FIXES),
 });
 
+/** Where the driver is going, if his rides shall bring him nearer to it; left out, he is going nowhere in particular. */
+const Destination = LatLngField.optional();
+
 export const DriverUp = z.discriminatedUnion("type", [
-  z.strictObject({ type: z.literal("hello"), protocol: z.literal(PROTOCOL_VERSION), available: z.boolean() }),
+  z.strictObject({
+    type: z.literal("hello"),
+    protocol: z.literal(PROTOCOL_VERSION),
+    available: z.boolean(),
+    destination: Destination,
+  }),
   Location,
-  z.strictObject({ type: z.literal("status"), available: z.boolean() }),
+  z.strictObject({ type: z.literal("status"), available: z.boolean(), destination: Destination }),
   z.strictObject({ type: z.literal("offer.accept"), cid: CommandId, offerId: OfferIdField }),
   z.strictObject({ type: z.literal("offer.decline"), cid: CommandId, offerId: OfferIdField }),
   z.strictObject({ type: z.literal("trip"), cid: CommandId, offerId: OfferIdField, step: TripStepField }),

@@ -6,6 +6,7 @@
  *    since then the driver may also hear `session.ending`: an app that does not know it is closed with 4401 and comes back;
  *    and `config`: an app that does not know it keeps the cadence of its welcome;
  *    offers say `pickupSeconds` and positions `etaSeconds`, which came before anybody had an app;
- *    riders may ask for quotes and name one with the ride they ask for
+ *    riders may ask for quotes and name one with the ride they ask for;
+ *    drivers may say where they are going, with hello and status
  */
 export const PROTOCOL_VERSION = 1;

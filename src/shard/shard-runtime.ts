@@ -142,7 +142,7 @@ export class ShardRuntime {
 
   nearby(query: NearbyQuery): Candidate[] {
     const { supply, setting, travelTimes } = this.#state;
-    return supply.candidatesNear(query, setting.name, travelTimes, this.#now());
+    return supply.candidatesNear(query, setting, travelTimes, this.#now());
   }
 
   /** A draft of this shard with what its neighbours have found. */

@@ -264,6 +264,7 @@ function watch(
 }
 
 function nearbyOf(pickup: LatLng) {
-  const request = { vehicleType: "economy", payment: "card", minimumRating: 0, seats: 1, accessible: false } as const;
+  const wish = { vehicleType: "economy", payment: "card", minimumRating: 0, seats: 1, accessible: false } as const;
+  const request = { ...wish, dropoff: pickup };
   return { pickup, request, radiusMeters: 3_000, limit: 10, exclude: [] };
 }

@@ -84,7 +84,8 @@ test("[D15] a binary location frame says the same as a JSON one", async () => {
   json.socket.say({ type: "location", fixes: [fix] });
   compact.socket.sayRaw(encodeLocationFrame([fix]));
   for (const { socket } of [json, compact]) await socket.hear("status");
-  const request = { vehicleType: "economy", payment: "card", minimumRating: 0, seats: 1, accessible: false } as const;
+  const wish = { vehicleType: "economy", payment: "card", minimumRating: 0, seats: 1, accessible: false } as const;
+  const request = { ...wish, dropoff: here };
   const found = await shardOf(here).nearby({ pickup: here, request, radiusMeters: 100, limit: 20, exclude: [] });
   const seen = found.filter(({ driverId }) => ["json", "compact"].includes(driverId));
   expect(seen).toHaveLength(2);
@@ -99,4 +100,20 @@ test("[D15] a binary location frame says the same as a JSON one", async () => {
 test("[D3] a socket that says no hello within five seconds is closed", async () => {
   const socket = await openSocket(await ticketFor("mute", MIDTOWN));
   expect(await socket.closed()).toMatchObject({ code: CLOSE.noHello });
+});
+
+test("[D19] where a driver is going is kept with his socket, until he says otherwise", async () => {
+  const destination = { lat: 48.9, lng: 2.35 };
+  const kept = async () => (await insideOf(here)).memories.some((memory) => memory.includes('"lat":48.9'));
+  const socket = await openSocket(await ticketFor("dora", here));
+  socket.say({ type: "hello", protocol: 1, available: true, destination });
+  await socket.hear("welcome");
+  expect(await kept()).toBe(true);
+  socket.say({ type: "status", available: false });
+  await socket.hear("status");
+  expect(await kept()).toBe(false);
+  socket.say({ type: "status", available: true, destination });
+  await socket.hear("status");
+  expect(await kept()).toBe(true);
+  socket.close();
 });

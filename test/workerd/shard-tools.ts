@@ -57,7 +57,8 @@ export function rowsOf<T extends Record<string, SqlStorageValue>>(place: LatLng,
 
 /** Everything that hostile words might change: what each socket remembers, who can be found, and every row. */
 export async function insideOf(place: LatLng) {
-  const request = { vehicleType: "economy", payment: "card", minimumRating: 0, seats: 1, accessible: false } as const;
+  const wish = { vehicleType: "economy", payment: "card", minimumRating: 0, seats: 1, accessible: false } as const;
+  const request = { ...wish, dropoff: place };
   const found = await shardOf(place).nearby({ pickup: place, request, radiusMeters: 5_000, limit: 20, exclude: [] });
   const candidates = found.map(({ driverId, position }) => ({ driverId, position }));
   const memories = await runInDurableObject(shardOf(place), (_, state) =>

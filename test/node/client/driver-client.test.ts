@@ -172,6 +172,16 @@ test("a move opens the new socket before the old one goes, and is not a loss", a
   expect(tickets).toBe(1);
 });
 
+test("[D19] where the driver is going is said at once, and again on the next socket", async () => {
+  const destination = { lat: 40.68, lng: -73.94 };
+  const old = await welcomed();
+  client.setAvailable(true, destination);
+  expect(await old.next()).toEqual({ type: "status", available: true, destination });
+  old.say({ type: "rehome", ticket: "moved" });
+  const next = await peers.take();
+  expect(await next.next()).toEqual({ type: "hello", protocol: 1, available: true, destination });
+});
+
 test("[D17] told that its session ends, it comes in with a new ticket before it goes", async () => {
   const old = await welcomed();
   old.say({ type: "session.ending", endsInMs: 60_000 });

@@ -44,6 +44,7 @@ export const DISPATCH: Market["dispatch"] = {
   batchWindowMs: 2_000,
   fairnessSeconds: 0,
   fairnessAfterMs: 600_000,
+  destinationShare: 0,
   offerTtlMs: 15_000,
   matchDeadlineMs: 120_000,
   startRadiusMeters: 1_000,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "../../../src/matching/limits.ts";
 import { destinationPoint, metersToCell } from "../../../src/spatial/distance.ts";
-import { at, CELL, driverId, HERE, ofType, PICKUP, ShardKit, toldTo } from "./shard-kit.ts";
+import { at, CELL, driverId, ofType, PICKUP, ShardKit, toldTo } from "./shard-kit.ts";
 
 const indexed = (kit: ShardKit) => kit.shard.supply.indexed;
 const statusesOf = (kit: ShardKit, name: string) =>
@@ -18,9 +18,10 @@ describe("supply", () => {
         minimumRating: 0,
         seats: 1,
         accessible: false,
+        dropoff: at(4_000),
       } as const;
       const query = { pickup: PICKUP, request, radiusMeters: 1_000, limit: 5, exclude: [] };
-      return kit.shard.supply.candidatesNear(query, HERE, kit.shard.travelTimes, kit.now).length;
+      return kit.shard.supply.candidatesNear(query, kit.shard.setting, kit.shard.travelTimes, kit.now).length;
     };
     kit.wait(29_999);
     expect(found()).toBe(1);

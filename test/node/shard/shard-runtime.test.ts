@@ -257,7 +257,8 @@ describe("what was learned of travel times", () => {
     expect(kept()).toBe(1);
     room.runtime = room.start();
     attach(room, 2);
-    const request = { vehicleType: "economy", payment: "card", minimumRating: 0, seats: 1, accessible: false } as const;
+    const wish = { vehicleType: "economy", payment: "card", minimumRating: 0, seats: 1, accessible: false } as const;
+    const request = { ...wish, dropoff: at(4_000) };
     const query = { pickup: PICKUP, request, radiusMeters: 3_000, limit: 1, exclude: [] };
     expect(room.runtime.nearby(query)[0]?.pickupSeconds).toBeGreaterThan(505);
   });
