@@ -100,6 +100,8 @@ export function openHistoryLog(file: string): HistoryLog {
   const stream = createWriteStream(file, { flags: "a" });
   return {
     write(who, happening) {
+      // Where not every ride ended in time, somebody still waits for an answer. What he hears now is judged by nobody.
+      if (stream.writableEnded) return;
       stream.write(`${JSON.stringify({ t: Date.now(), who, ...happening })}\n`);
     },
     close: () => new Promise((resolve) => stream.end(() => resolve())),
