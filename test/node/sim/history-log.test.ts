@@ -10,8 +10,9 @@ test("an answer that comes after a run was judged is in nobody's log, and stops 
   const file = join(folder, "clients.jsonl");
   const log = openHistoryLog(file);
   log.write("ruth", { op: "request", type: "invoke", key: "in time" });
-  await log.close();
+  const closed = log.close();
   log.write("ruth", { op: "request", type: "invoke", key: "too late" });
+  await closed;
   // An error of the stream would come in a later turn.
   await new Promise((resolve) => setImmediate(resolve));
   expect(readHistoryLog(file)).toMatchObject([{ who: "ruth", key: "in time" }]);
