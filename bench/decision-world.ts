@@ -38,6 +38,7 @@ const MARKET: Market = {
     fairnessSeconds: 0,
     fairnessAfterMs: 600_000,
     destinationShare: 0,
+    replanning: false,
     offerTtlMs: 15_000,
     matchDeadlineMs: 120_000,
     startRadiusMeters: 3_000,

@@ -84,7 +84,13 @@ async function decide(world: DecisionWorld, predict: Predict | null): Promise<Ti
   for (const message of world.heard()) {
     if (message.type !== "reserve") continue;
     const session = { shard: wanted.candidates[0]!.shard, epoch: 1 };
-    world.runtime.submit({ type: "reserve.answered", offerId: message.offerId, outcome: "reserved", session });
+    world.runtime.submit({
+      type: "reserve.answered",
+      offerId: message.offerId,
+      outcome: "reserved",
+      session,
+      exchanges: 0,
+    });
     offers++;
   }
   const offered = performance.now();

@@ -116,7 +116,7 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
     this.#submit({ type: "driver.superseded", ...call });
   }
 
-  async verdictOn(offerId: OfferId): Promise<"hold" | "dead"> {
+  async verdictOn(offerId: OfferId): ReturnType<DispatchShardApi["verdictOn"]> {
     const answer = this.#ask({ type: "lock.asked", offerId });
     return answer.type === "lock" ? answer.verdict : "hold";
   }

@@ -1,7 +1,7 @@
 /** One driver's lock: a platform event comes in, a lock command goes out. What it decides is in src/matching. */
 import { DurableObject } from "cloudflare:workers";
 import { callOrNull } from "../src/calls/call-object.ts";
-import type { OfferId } from "../src/domain/ride.ts";
+import type { OfferId, OfferVerdict } from "../src/domain/ride.ts";
 import { configOf, type Env, shardServing } from "../src/env.ts";
 import {
   applyToLock,
@@ -22,7 +22,8 @@ export class DriverLock extends DurableObject<Env> implements DriverLockApi {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#state = ctx.storage.kv.get<LockState>("lock") ?? NEW_LOCK;
+    // What a lock has learned to keep since it was written begins anew.
+    this.#state = { ...NEW_LOCK, ...ctx.storage.kv.get<LockState>("lock") };
   }
 
   async attach({ shard, ticketId, ticketExpiresAt }: Parameters<DriverLockApi["attach"]>[0]): Promise<AttachAnswer> {
@@ -45,7 +46,8 @@ export class DriverLock extends DurableObject<Env> implements DriverLockApi {
 
   async reserve({ offerId, seq, shard }: Parameters<DriverLockApi["reserve"]>[0]): Promise<ReserveAnswer> {
     const answer = this.#submit({ type: "reserve", offerId, seq, shard });
-    if (answer.type === "reserved") return { outcome: "reserved", session: answer.session };
+    if (answer.type === "reserved")
+      return { outcome: "reserved", session: answer.session, exchanges: answer.exchanges };
     if (answer.type === "busy" || answer.type === "offline" || answer.type === "stale") return { outcome: answer.type };
     throw new Error(`a reserve was answered with ${answer.type}`);
   }
@@ -70,12 +72,12 @@ export class DriverLock extends DurableObject<Env> implements DriverLockApi {
     this.#setAlarm();
   }
 
-  async #question(offerId: OfferId): Promise<"hold" | "dead" | null> {
+  async #question(offerId: OfferId): Promise<OfferVerdict | null> {
     const shard = shardServing(configOf(this.env), offerId);
     // An id that no shard serves is an offer that no shard remembers.
     if (shard === null) return "dead";
     const stub = () => this.env.DISPATCH_SHARD.getByName(shard);
-    const verdict = await callOrNull(async (): Promise<"hold" | "dead"> => stub().verdictOn(offerId), QUESTION);
+    const verdict = await callOrNull(async (): Promise<OfferVerdict> => stub().verdictOn(offerId), QUESTION);
     if (verdict === null) logError("lock: the shard did not answer", "no verdict", { shard });
     return verdict;
   }

@@ -33,8 +33,9 @@ const CLOCKS_DIFFER_MS = 50;
 export function checkLinearizability(history: History): LinearizabilityReport {
   const said = operationsSaid(history.records);
   const done = doneByShards(history.events);
+  const takenFrom = takeovers(history.events);
   const rides = Map.groupBy(
-    [...said.flatMap(onRide), ...done.map(({ operation }) => operation)],
+    [...said.flatMap((one) => onRide(one, takenFrom)), ...done.flatMap(({ operation }) => onlyOfRides(operation))],
     ({ rideId }) => rideId,
   );
   const drivers = Map.groupBy(onDrivers(said, done), ({ driverId }) => driverId);
@@ -117,9 +118,22 @@ function wordsOf(record: Spoken): string {
 type OnRide = Operation<RideCall> & { readonly rideId: string };
 type OnDriver = Operation<DriverCall> & { readonly driverId: string };
 
-function onRide(said: Said): OnRide[] {
+/** The offers that took a ride from a driver on his way, with his: which of two ways an accept was won, no client hears. */
+function takeovers(events: readonly RideEvent[]): ReadonlyMap<string, string> {
+  const offerOfVersion = new Map(events.map(({ id, ride }) => [id, isEngaged(ride) ? ride.offerId : ""]));
+  const exchanged = events.filter(({ type }) => type === "ride.exchanged");
+  return new Map(
+    exchanged.map(({ id, rideId, version }) => {
+      return [offerOfVersion.get(id)!, offerOfVersion.get(`${rideId}:${version - 1}`) ?? ""];
+    }),
+  );
+}
+
+function onRide(said: Said, takenFrom: ReadonlyMap<string, string>): OnRide[] {
   const { invocation, outcome } = said;
-  const call = outcome === null ? callIfHeard(invocation) : callHeard(invocation, outcome);
+  const heard = outcome === null ? callIfHeard(invocation) : callHeard(invocation, outcome);
+  const from = heard?.kind === "won" ? takenFrom.get(heard.offerId) : undefined;
+  const call = heard?.kind === "won" && from !== undefined ? { ...heard, kind: "took.over" as const, from } : heard;
   return call === null ? [] : [{ ...timesOf(said), rideId: invocation.rideId, call, label: labelOf(said, call) }];
 }
 
@@ -154,8 +168,15 @@ function callHeard(invocation: Spoken, outcome: Spoken): RideCall | null {
   return { kind: invocation.op === "accept" ? "won" : "confirmed", offerId };
 }
 
+/** Another driver's accept took the ride: it is that accept that did it, and only the driver who lost it is told here. */
+type DoneCall = RideCall | { readonly kind: "exchanged" };
+
+function onlyOfRides({ call, ...operation }: DoneByShard["operation"]): OnRide[] {
+  return call.kind === "exchanged" ? [] : [{ ...operation, call }];
+}
+
 interface DoneByShard {
-  readonly operation: OnRide;
+  readonly operation: Operation<DoneCall> & { readonly rideId: string };
   readonly driverId: string | null;
   readonly offerId: string | null;
 }
@@ -185,9 +206,10 @@ function doneByShards(events: readonly RideEvent[]): DoneByShard[] {
   });
 }
 
-function callOfShard({ type }: RideEvent, offerId: string | null): RideCall | null {
+function callOfShard({ type }: RideEvent, offerId: string | null): DoneCall | null {
   if (offerId === null) return type === "ride.no_driver" ? { kind: "unserved" } : null;
   if (type === "ride.redispatched" || type === "ride.no_driver") return { kind: "taken.away", offerId };
+  if (type === "ride.exchanged") return { kind: "exchanged" };
   if (type === "ride.no_show") return { kind: "no.show", offerId };
   return type === "ride.abandoned" ? { kind: "abandoned", offerId } : null;
 }

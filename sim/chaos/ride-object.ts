@@ -1,12 +1,14 @@
 /**
  * A ride and a driver as objects that handle one call at a time: what each may answer, and nothing about how the product
- * comes to its answer. Written from docs/SPEC.md (A1 to A10, R6, T1 to T3), not from the code.
+ * comes to its answer. Written from docs/SPEC.md (A1 to A10, R6, T1 to T3, X2 to X6), not from the code.
  */
 import type { TripStep } from "../../src/domain/notice.ts";
 import type { SequentialObject } from "./find-order.ts";
 
 export type RideCall =
   | { readonly kind: "won"; readonly offerId: string }
+  /** He has won it from the driver on his way, for whom he was asked (X2). */
+  | { readonly kind: "took.over"; readonly offerId: string; readonly from: string }
   | { readonly kind: "lost"; readonly offerId: string; readonly reason: string }
   /** He declined and heard that the ride is his: it must have been. */
   | { readonly kind: "confirmed"; readonly offerId: string }
@@ -38,6 +40,8 @@ export const RIDE: SequentialObject<RideObject, RideCall> = {
     switch (call.kind) {
       case "won":
         return win(ride, call.offerId);
+      case "took.over":
+        return takeOver(ride, call.offerId, call.from);
       case "lost":
         return lose(ride, call.offerId, call.reason);
       case "confirmed":
@@ -74,6 +78,12 @@ function win(ride: RideObject, offerId: string): RideObject | null {
   if (ride.won.includes(offerId)) return ride;
   if (ride.phase !== "open" || ride.dead.includes(offerId)) return null;
   return { ...ride, phase: "taken", offerId, won: [...ride.won, offerId] };
+}
+
+function takeOver(ride: RideObject, offerId: string, from: string): RideObject | null {
+  if (ride.won.includes(offerId)) return ride;
+  if (!has(ride, from, ["taken"]) || ride.dead.includes(offerId)) return null;
+  return { ...ride, offerId, won: [...ride.won, offerId] };
 }
 
 function lose(ride: RideObject, offerId: string, reason: string): RideObject | null {

@@ -46,7 +46,7 @@ export class LabRider {
   hear({ type, version }: RideEvent): void {
     const { matchMs, pickupMs } = this.#patience;
     if (type === "ride.requested" || type === "ride.redispatched") this.#loseInterest(matchMs, version);
-    else if (type === "ride.assigned") this.#loseInterest(pickupMs, version);
+    else if (type === "ride.assigned" || type === "ride.exchanged") this.#loseInterest(pickupMs, version);
   }
 
   /** Cancels when nothing has changed by then. */

@@ -115,7 +115,8 @@ export class LabShard implements ShardOutside {
     city.soon(() => {
       const answer = city.lock(driverId).submit({ type: "reserve", offerId, seq, shard: this.name });
       if (answer.type === "reserved") {
-        this.submit({ type: "reserve.answered", offerId, outcome: "reserved", session: answer.session });
+        const { session, exchanges } = answer;
+        this.submit({ type: "reserve.answered", offerId, outcome: "reserved", session, exchanges });
       } else if (answer.type === "busy" || answer.type === "offline" || answer.type === "stale") {
         this.submit({ type: "reserve.answered", offerId, outcome: answer.type });
       } else throw new Error(`a reserve was answered with ${answer.type}`);

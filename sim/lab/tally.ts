@@ -143,8 +143,9 @@ export class Tally {
     const wasOver = isTerminalState(record.state);
     record.state = ride.state;
     record.version = version;
-    if (type === "ride.assigned" && ride.state === "assigned") {
-      record.assignedAt = at;
+    if ((type === "ride.assigned" || type === "ride.exchanged") && ride.state === "assigned") {
+      if (type === "ride.exchanged") this.#freed(record, at);
+      else record.assignedAt = at;
       record.driverId = ride.driverId;
       const driver = this.#drivers.get(ride.driverId)!;
       driver.busySince = at;

@@ -38,7 +38,7 @@ const OPEN: readonly RideState[] = ["matching", "assigned", "arrived", "on_trip"
 /** Which events may follow a state. */
 const NEXT: Readonly<Record<RideState, readonly RideEvent["type"][]>> = {
   matching: ["ride.assigned", "ride.cancelled", "ride.no_driver"],
-  assigned: ["ride.arrived", "ride.started", "ride.redispatched", "ride.no_driver", "ride.cancelled"],
+  assigned: ["ride.exchanged", "ride.arrived", "ride.started", "ride.redispatched", "ride.no_driver", "ride.cancelled"],
   arrived: ["ride.started", "ride.redispatched", "ride.no_driver", "ride.cancelled", "ride.no_show"],
   on_trip: ["ride.completed", "ride.abandoned"],
   completed: ["ride.rated"],
@@ -90,7 +90,7 @@ function oneRidePerDriver({ records, events }: Evidence): Violation[] {
 /** Every WON that a driver heard is one assignment in D1, and every assignment was asked for by its driver. */
 function wonMeansAssigned({ records, events, complete }: Evidence): Violation[] {
   const assigned = Map.groupBy(
-    events.filter(({ type }) => type === "ride.assigned"),
+    events.filter(({ type }) => type === "ride.assigned" || type === "ride.exchanged"),
     ({ ride }) => ("offerId" in ride ? (ride.offerId as string) : ""),
   );
   const accepts = records.flatMap((record) => (record.op === "accept" ? [record] : []));

@@ -5,7 +5,7 @@
  * with retried release or a lock that asks. The product wears both.
  */
 import { type Exploration, explore } from "./explore.ts";
-import { SAFETY, SAFETY_AND_LEMMA, SAFETY_WITHOUT_LOCKS } from "./invariants.ts";
+import { OF_EXCHANGES, SAFETY, SAFETY_AND_LEMMA, SAFETY_WITHOUT_LOCKS } from "./invariants.ts";
 import { KERB, type Rules } from "./rules.ts";
 import type { Scope } from "./state.ts";
 
@@ -15,12 +15,19 @@ export interface Case {
   readonly rules: Rules;
   readonly scope: Scope;
   /** The rule that must be broken, or OK. */
-  readonly expected: "OK" | "S1" | "S2" | "S3" | "S4" | "S5" | "liveness";
+  readonly expected: "OK" | "S1" | "S2" | "S3" | "S4" | "S5" | "X2" | "X3" | "X4" | "liveness";
   /** Only in the long suite. */
   readonly long: boolean;
 }
 
-const oneOffer: Scope = { shardOfRide: [0], drivers: 1, offersOfShard: [1], wave: 1, redispatch: false };
+const oneOffer: Scope = {
+  shardOfRide: [0],
+  drivers: 1,
+  offersOfShard: [1],
+  wave: 1,
+  redispatch: false,
+  exchange: false,
+};
 const twoShards: Scope = { ...oneOffer, shardOfRide: [0, 1], offersOfShard: [1, 1] };
 const oneShard: Scope = { ...oneOffer, shardOfRide: [0, 0], offersOfShard: [2] };
 const broadcast: Scope = { ...oneOffer, drivers: 2, offersOfShard: [2], wave: 2 };
@@ -28,6 +35,9 @@ const redispatch: Scope = { ...oneOffer, offersOfShard: [2], redispatch: true };
 const threeAttempts: Scope = { ...redispatch, offersOfShard: [3] };
 const threeInTwoShards: Scope = { ...twoShards, offersOfShard: [2, 1], redispatch: true };
 const twoByTwo: Scope = { ...twoShards, drivers: 2 };
+const exchange: Scope = { ...oneOffer, drivers: 2, offersOfShard: [2], exchange: true };
+const exchangeOrGiveBack: Scope = { ...exchange, redispatch: true };
+const exchangeThree: Scope = { ...exchange, offersOfShard: [3] };
 
 /** The other form of the fence: each dead offer by itself, and looked at before the holder. */
 const OFFER_FENCE: Rules = { ...KERB, fence: "offer", holderBeforeFence: false };
@@ -53,6 +63,7 @@ export const CASES: readonly Case[] = [
   sound("1 ride, 1 driver, 2 attempts, redispatch, a fence per offer", OFFER_FENCE, redispatch),
   sound("1 ride, 1 driver, 2 attempts, redispatch", KERB, redispatch),
   sound("2 rides in 2 shards, 2 drivers", KERB, twoByTwo, true),
+  sound("1 ride, 2 drivers, exchange, redispatch", KERB, exchangeOrGiveBack),
 
   // The nine of the design.
   mutation("a lock on the ride only, none on the driver", "S2", twoShards, { driverLock: false }),
@@ -85,6 +96,13 @@ export const CASES: readonly Case[] = [
     intentDurable: false,
     numbersUsedOnce: false,
   }),
+  // Three ways to exchange a driver wrongly.
+  mutation("a driver on his way is let go when another is asked", "X2", exchange, { letsGo: "asked" }),
+  mutation("a takeover leaves the replaced offer as it was", "S1", exchange, { takeoverEnds: false }),
+  mutation("an arrival leaves the offer open, and the accept does not look", "X3", exchange, {
+    arrivalCloses: false,
+    takeoverChecksRide: false,
+  }),
 
   weakening("no fence, but the lock asks", redispatch, { fence: "none" }),
   weakening("the lock never asks, but fence and retried release", redispatch, { lockAsks: false }),
@@ -94,15 +112,19 @@ export const CASES: readonly Case[] = [
   weakening("the fence is looked at before the holder", redispatch, { holderBeforeFence: false }),
   weakening("losers stay open, but accept looks at the ride", broadcast, { losersDie: false }, true),
   weakening("accept does not look at the ride, but losers die", broadcast, { acceptChecksRide: false }, true),
+  weakening("an arrival leaves the offer open, but the accept looks", exchange, { arrivalCloses: false }, true),
+  weakening("a takeover does not look, but an arrival closes", exchange, { takeoverChecksRide: false }, true),
   // A lock that asks heals whatever the fence lets through. Without it the fence must do all, with a third offer too.
   weakening("the lock never asks: 2 rides in 1 shard", oneShard, { lockAsks: false }),
   weakening("the lock never asks: 3 attempts, redispatch", threeAttempts, { lockAsks: false }, true),
   weakening("the lock never asks: 2 shards, 3 attempts, redispatch", threeInTwoShards, { lockAsks: false }, true),
+  weakening("the lock never asks: exchange, 3 attempts", exchangeThree, { lockAsks: false }, true),
 ];
 
 export function exploreCase({ kind, rules, scope }: Case): Exploration {
   const harm = rules.driverLock ? SAFETY : SAFETY_WITHOUT_LOCKS;
-  return explore(rules, scope, kind === "mutation" ? harm : SAFETY_AND_LEMMA);
+  const invariants = kind === "mutation" ? harm : SAFETY_AND_LEMMA;
+  return explore(rules, scope, scope.exchange ? [...invariants, ...OF_EXCHANGES] : invariants);
 }
 
 /** The rule that was found broken, or OK. */

@@ -1,5 +1,5 @@
-/** S1 to S5 of the design, word for word, as questions to one state of the model. */
-import { driverName, has, Message, offerName, Row, rideName, type Scope, type State } from "./state.ts";
+/** S1 to S5 of the design, word for word, and what is promised of exchanges, as questions to one state of the model. */
+import { driverName, has, Message, offerName, Ride, Row, rideName, type Scope, type State } from "./state.ts";
 
 export interface Invariant {
   readonly rule: string;
@@ -59,6 +59,39 @@ const S5: Invariant = {
   },
 };
 
+/** A ride that is under way has a driver: whoever was to be replaced stays until another has accepted. */
+const X2: Invariant = {
+  rule: "X2",
+  check: ({ rides, offers }) => {
+    const ride = rides.findIndex((state, i) => {
+      const underWay = state === Ride.assigned || state === Ride.arrived;
+      return underWay && !offers.some((o) => o.ride === i && o.row === Row.won);
+    });
+    return ride < 0 ? null : `ride ${rideName(ride)} is under way and has no driver`;
+  },
+};
+
+/** Who has arrived is not replaced. */
+const X3: Invariant = {
+  rule: "X3",
+  check: (state, scope) => {
+    const replaced = state.offers.findIndex((o) => o.arrived === 1 && o.exchanged === 1);
+    if (replaced < 0) return null;
+    const { ride, driver } = state.offers[replaced]!;
+    const name = offerName(state, scope, replaced);
+    return `${driverName(driver)} was at the pickup of ride ${rideName(ride)} by ${name}, and another took it over`;
+  },
+};
+
+/** A ride is exchanged once at most. */
+const X4: Invariant = {
+  rule: "X4",
+  check: ({ rides, offers }) => {
+    const ride = rides.findIndex((_, i) => offers.filter((o) => o.ride === i && o.exchanged === 1).length > 1);
+    return ride < 0 ? null : `ride ${rideName(ride)} was exchanged twice`;
+  },
+};
+
 /**
  * Lemma 1 and 2, from which S2 follows for open offers too: whoever has been offered a ride is held for it. Asked of the
  * sound protocols only, where it must hold; a mutation shall be convicted by the harm that people would feel.
@@ -74,6 +107,8 @@ const LEMMA: Invariant = {
 
 export const SAFETY: readonly Invariant[] = [S1, S2, S3, S4, S5];
 export const SAFETY_AND_LEMMA: readonly Invariant[] = [...SAFETY, LEMMA];
+/** Besides, where rides are exchanged. */
+export const OF_EXCHANGES: readonly Invariant[] = [X2, X3, X4];
 /** Where drivers have no locks there is nothing for S3 to look at. */
 export const SAFETY_WITHOUT_LOCKS: readonly Invariant[] = [S1, S2, S4, S5];
 

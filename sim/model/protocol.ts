@@ -13,6 +13,8 @@
  *   (decision 6, presumed abort).
  * - Intent before reserve, offer after reserve (decision 4; F6, F9), release by offer id (decision 5; F8).
  * - The same verdict to every repeat of an accept (F4, F5); a driver gives a ride back (F17).
+ * - A ride changes drivers on the way by an offer like any other, made while the first driver has it (X1 to X6): one
+ *   accept ends his offer and wins the other's, and his arrival closes it.
  *
  * What stands for more than it says:
  * - **The network is the set of all messages ever sent.** Each may be delivered at any time, any number of times, or
@@ -22,7 +24,9 @@
  * - **A crash of a shard or lock loses nothing**, because every step is one transaction and answers leave after it;
  *   what is lost on the way is lost in the network. Only a protocol that keeps its intent in memory has a step `crash`.
  * - **Offline is a refusal at any moment**: sockets and epochs (F11, decision 7) are soft state that no rule trusts.
- * - `over` is every terminal state and `assigned` is assigned, arrived and on trip: the locks see no difference.
+ * - `over` is every terminal state and `assigned` is assigned, arrived and on trip: the locks see no difference. Where
+ *   rides are exchanged `arrived` is arrived and on trip. That the driver on his way is not nearly there, that it is worth
+ *   it, and how often a driver loses a ride so, is policy.
  *   A ride's deadline and the rider's cancel are one step for the same reason; so are a driver's cancel and the watch
  *   that takes him off the ride.
  * - Excluding a driver who gave the ride back is policy, not safety; here he may be asked again, which is harder.

@@ -22,6 +22,14 @@ export interface Rules {
   readonly repeatedAccept: "won" | "lost" | "won and logged again";
   /** How a decline that comes after the same driver's accept is answered. */
   readonly lateDecline: "won" | "lost";
+  /** When a driver on his way is let go for another: once that one has accepted, or already when he is asked. */
+  readonly letsGo: "accepted" | "asked";
+  /** An arrival closes the offers by which the ride could be taken over. */
+  readonly arrivalCloses: boolean;
+  /** An accept that takes a ride over looks whether the driver on his way is still he whom it would replace. */
+  readonly takeoverChecksRide: boolean;
+  /** The offer of the driver who is replaced ends in the same step. */
+  readonly takeoverEnds: boolean;
 }
 
 /** The protocol of the product. */
@@ -42,4 +50,8 @@ export const KERB: Rules = {
   acceptChecksRide: true,
   repeatedAccept: "won",
   lateDecline: "won",
+  letsGo: "accepted",
+  arrivalCloses: true,
+  takeoverChecksRide: true,
+  takeoverEnds: true,
 };

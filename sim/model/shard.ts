@@ -4,6 +4,7 @@ import {
   has,
   isLive,
   Message,
+  NEW_OFFER,
   NO_OFFER,
   numberOf,
   type Offer,
@@ -16,11 +17,14 @@ import {
 } from "./state.ts";
 
 /** The search found a driver: the intent is written, then his lock is asked (decision 4). */
-export function dispatch({ driverLock, offerAfterReserve }: Rules, scope: Scope, state: State, take: Take): void {
+export function dispatch(rules: Rules, scope: Scope, state: State, take: Take): void {
+  const { driverLock, offerAfterReserve } = rules;
   for (const [ride, shard] of scope.shardOfRide.entries()) {
-    const open = state.offers.filter((offer) => offer.ride === ride && isLive(offer)).length;
+    const instead = scope.exchange ? replaceable(state, ride) : NO_OFFER;
+    const open = state.offers.filter((offer, i) => offer.ride === ride && isLive(offer) && i !== instead).length;
     const number = state.offers.findIndex(({ row }, i) => row === Row.none && numberOf(scope, i).shard === shard);
-    if (state.rides[ride] !== Ride.matching || open >= scope.wave || number < 0) continue;
+    const mayAsk = state.rides[ride] === Ride.matching || instead !== NO_OFFER;
+    if (!mayAsk || open >= scope.wave || number < 0) continue;
     for (const driver of state.locks.keys()) {
       // `one_live_per_driver`: inside one shard its own table refuses a second live offer to him (F2).
       const asked = state.offers.some((o, i) => o.driver === driver && isLive(o) && numberOf(scope, i).shard === shard);
@@ -30,12 +34,21 @@ export function dispatch({ driverLock, offerAfterReserve }: Rules, scope: Scope,
         : offerAfterReserve
           ? ["writes the intent %o and asks the lock of %d to hold him", Row.intent, Message.reserve]
           : ["offers %r to %d as %o while it asks his lock", Row.offered, Message.reserve | Message.offer];
-      take(`shard: ${name}`, number, true, ({ offers }) => {
+      const why = instead === NO_OFFER ? "" : ", to take the ride over";
+      take(`shard: ${name}${why}`, number, true, ({ offers }) => {
         const sent = offers[number]!.sent | messages;
-        offers[number] = { row, ride, driver, settled: driverLock ? 0 : 1, logged: 0, sent };
+        offers[number] = { ...NEW_OFFER, row, ride, driver, settled: driverLock ? 0 : 1, sent, instead };
+        if (instead !== NO_OFFER && rules.letsGo === "asked") giveUp(rules, offers[instead]!);
       });
     }
   }
+}
+
+/** The offer of a driver on his way who may be replaced: a ride is exchanged once. */
+function replaceable({ rides, offers }: State, ride: number): number {
+  if (rides[ride] !== Ride.assigned) return NO_OFFER;
+  if (offers.some((offer) => offer.ride === ride && offer.exchanged === 1)) return NO_OFFER;
+  return offers.findIndex((offer) => offer.ride === ride && offer.row === Row.won);
 }
 
 export function shardTimers(rules: Rules, { offers }: State, i: number, take: Take): void {
@@ -59,20 +72,35 @@ export function shardTimers(rules: Rules, { offers }: State, i: number, take: Ta
 }
 
 /** One step for whatever ends a ride: the rider, its deadline, its watches, or that it was driven. */
-export function ridesEnd(rules: Rules, { redispatch }: Scope, state: State, take: Take): void {
+export function ridesEnd(rules: Rules, { redispatch, exchange }: Scope, state: State, take: Take): void {
   for (const [ride, progress] of state.rides.entries()) {
     const leave = (to: number) => (next: State) => {
-      for (const offer of next.offers) if (offer.ride === ride && isLive(offer)) giveUp(rules, offer);
+      // A ride that is given back asks on whoever is being asked to take it over.
+      const stays = ({ row }: Offer) => to === Ride.matching && row !== Row.won;
+      for (const offer of next.offers) if (offer.ride === ride && isLive(offer) && !stays(offer)) giveUp(rules, offer);
       next.rides[ride] = to;
     };
     const name = rideName(ride);
     if (progress === Ride.matching) {
       take(`shard: ride ${name} is cancelled, or nobody took it in time`, NO_OFFER, true, leave(Ride.over));
     }
-    if (progress !== Ride.assigned) continue;
+    if (progress !== Ride.assigned && progress !== Ride.arrived) continue;
+    if (exchange && progress === Ride.assigned) {
+      take(`shard: the driver of ride ${name} is at the pickup`, NO_OFFER, false, (next) => arrive(rules, next, ride));
+    }
     take(`shard: ride ${name} ends: driven, cancelled or abandoned`, NO_OFFER, true, leave(Ride.over));
     if (!redispatch) continue;
     take(`shard: ride ${name} is given back by its driver, or taken away`, NO_OFFER, true, leave(Ride.matching));
+  }
+}
+
+/** From now on the ride is his to drive: who was asked to take it over is asked no longer. */
+function arrive(rules: Rules, next: State, ride: number): void {
+  next.rides[ride] = Ride.arrived;
+  for (const offer of next.offers) {
+    if (offer.ride !== ride || !isLive(offer)) continue;
+    if (offer.row === Row.won) offer.arrived = 1;
+    else if (rules.arrivalCloses) giveUp(rules, offer);
   }
 }
 
@@ -123,10 +151,15 @@ function judgeAccept(rules: Rules, next: State, i: number): void {
     if (rules.repeatedAccept === "won and logged again") offer.logged = 2;
     return;
   }
-  const open = next.rides[offer.ride] === Ride.matching || !rules.acceptChecksRide;
+  const replaced = replacedBy(rules, next, offer);
+  const open = next.rides[offer.ride] === Ride.matching || replaced !== undefined || !rules.acceptChecksRide;
   if (offer.row !== Row.offered || !open) {
     offer.sent |= Message.lost;
     return;
+  }
+  if (replaced !== undefined) {
+    replaced.exchanged = 1;
+    if (rules.takeoverEnds) giveUp(rules, replaced);
   }
   offer.row = Row.won;
   offer.logged++;
@@ -134,8 +167,16 @@ function judgeAccept(rules: Rules, next: State, i: number): void {
   next.rides[offer.ride] = Ride.assigned;
   if (!rules.losersDie) return;
   for (const other of next.offers) {
-    if (other !== offer && other.ride === offer.ride && isLive(other)) giveUp(rules, other);
+    if (other.ride === offer.ride && isLive(other) && other.row !== Row.won) giveUp(rules, other);
   }
+}
+
+/** Whose ride this accept takes over: that of the driver on his way for whom it was made, and of nobody else. */
+function replacedBy({ takeoverChecksRide }: Rules, { rides, offers }: State, offer: Offer): Offer | undefined {
+  if (offer.instead === NO_OFFER) return undefined;
+  if (!takeoverChecksRide) return offers.find(({ ride, row }) => ride === offer.ride && row === Row.won);
+  const onHisWay = offers[offer.instead]!;
+  return rides[offer.ride] === Ride.assigned && onHisWay.row === Row.won ? onHisWay : undefined;
 }
 
 function judgeDecline(rules: Rules, offer: Offer): void {

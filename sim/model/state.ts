@@ -14,9 +14,12 @@ export interface Scope {
   readonly wave: number;
   /** An assigned driver may give the ride back, and it looks for a driver again. */
   readonly redispatch: boolean;
+  /** A ride whose driver is on his way may be offered to another, and the driver on his way may arrive. */
+  readonly exchange: boolean;
 }
 
-export const Ride = { matching: 0, assigned: 1, over: 2 } as const;
+/** `arrived` is told from `assigned` only where rides are exchanged: nothing else asks. */
+export const Ride = { matching: 0, assigned: 1, over: 2, arrived: 3 } as const;
 
 /** `forgotten` is an offer that its shard knows nothing of any more; `none` is a number not given yet. */
 export const Row = { none: 0, intent: 1, offered: 2, won: 3, dead: 4, ended: 5, forgotten: 6 } as const;
@@ -52,6 +55,12 @@ export interface Offer {
   logged: number;
   /** Every message ever sent about it, as bits of `Message`. */
   sent: number;
+  /** The offer whose driver it would replace on his way, or `NO_OFFER`. */
+  instead: number;
+  /** Its driver was at the pickup. */
+  arrived: number;
+  /** It ended because another driver took the ride over. */
+  exchanged: number;
 }
 
 export interface Lock {
@@ -70,7 +79,17 @@ export interface State {
 
 export const NOBODY = -1;
 export const NO_OFFER = -1;
-const NEW_OFFER: Offer = { row: Row.none, ride: 0, driver: 0, settled: 0, logged: 0, sent: 0 };
+export const NEW_OFFER: Offer = {
+  row: Row.none,
+  ride: 0,
+  driver: 0,
+  settled: 0,
+  logged: 0,
+  sent: 0,
+  instead: NO_OFFER,
+  arrived: 0,
+  exchanged: 0,
+};
 
 /**
  * Takes one possible step. In `name`, `%o` is the offer, `%r` its ride and `%d` its driver. A step is `fair` when the
@@ -90,13 +109,16 @@ export function copyOf({ rides, locks, offers }: State): State {
   return {
     rides: rides.slice(),
     locks: locks.map(({ holder, fenced }) => ({ holder, fenced })),
-    offers: offers.map(({ row, ride, driver, settled, logged, sent }) => ({
+    offers: offers.map(({ row, ride, driver, settled, logged, sent, instead, arrived, exchanged }) => ({
       row,
       ride,
       driver,
       settled,
       logged,
       sent,
+      instead,
+      arrived,
+      exchanged,
     })),
   };
 }
@@ -105,8 +127,9 @@ export function copyOf({ rides, locks, offers }: State): State {
 export function encode({ rides, locks, offers }: State): string {
   const units = rides.slice();
   for (const { holder, fenced } of locks) units.push((holder + 1) | (fenced << 4));
-  for (const { row, ride, driver, settled, logged, sent } of offers) {
-    units.push(row | (ride << 3) | (driver << 5) | (settled << 7) | (logged << 8), sent);
+  for (const { row, ride, driver, settled, logged, sent, instead, arrived, exchanged } of offers) {
+    const history = (arrived << 10) | (exchanged << 11) | ((instead + 1) << 12);
+    units.push(row | (ride << 3) | (driver << 5) | (settled << 7) | (logged << 8) | history, sent);
   }
   return String.fromCharCode(...units);
 }
@@ -125,7 +148,9 @@ export function decode(key: string, { shardOfRide, drivers, offersOfShard }: Sco
     for (let i = 0; i < count; i++) {
       const word = next();
       const [row, ride, driver] = [word & 7, (word >> 3) & 3, (word >> 5) & 3];
-      offers.push({ row, ride, driver, settled: (word >> 7) & 1, logged: (word >> 8) & 3, sent: next() });
+      const [settled, logged] = [(word >> 7) & 1, (word >> 8) & 3];
+      const [arrived, exchanged, instead] = [(word >> 10) & 1, (word >> 11) & 1, (word >> 12) - 1];
+      offers.push({ row, ride, driver, settled, logged, sent: next(), instead, arrived, exchanged });
     }
   }
   return { rides, locks, offers };

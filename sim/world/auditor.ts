@@ -18,6 +18,7 @@ import { promise } from "./violation.ts";
 const COMES_FROM: Readonly<Record<RideEventType, readonly (Ride["state"] | null)[]>> = {
   "ride.requested": [null],
   "ride.assigned": ["matching"],
+  "ride.exchanged": ["assigned"],
   "ride.arrived": ["assigned"],
   "ride.started": ["assigned", "arrived"],
   "ride.completed": ["on_trip"],
@@ -58,6 +59,8 @@ export class Auditor {
   readonly #openOffers = new Set<OfferId>();
   readonly #winnerOf = new Map<RideId, OfferId>();
   readonly #assignedBy = new Map<OfferId, number>();
+  /** Of rides, and of drivers since their last trip. */
+  readonly #exchangesOf = new Map<RideId | DriverId, number>();
   readonly #rideUnder = new Map<string, RideId>();
   /** Tickets are minted in the order in which a driver opens sockets. */
   readonly #newestTicket = new Map<DriverId, EpochMs>();
@@ -204,10 +207,24 @@ export class Auditor {
     this.races.rideChanged(event, this.events.get(`${rideId}:${version - 1}`)?.ride);
     this.events.set(id, event);
     this.count(type);
-    if (type === "ride.assigned" && isEngaged(ride)) {
+    if (type === "ride.exchanged") this.#exchanged(event, this.events.get(`${rideId}:${version - 1}`)!.ride);
+    if (type === "ride.completed" && "driverId" in ride) this.#exchangesOf.delete(ride.driverId);
+    if ((type === "ride.assigned" || type === "ride.exchanged") && isEngaged(ride)) {
       const times = (this.#assignedBy.get(ride.offerId) ?? 0) + 1;
       this.#assignedBy.set(ride.offerId, times);
       promise(times === 1, "S4", () => `${ride.offerId} is assigned ${times} times`);
+    }
+  }
+
+  /** X2 and X4: from the driver for whom it was offered to the one who accepted, once for the ride and for its driver. */
+  #exchanged({ id, rideId, ride }: RideEvent, before: Ride): void {
+    const [from, to] = [before, ride].map((one) => (isEngaged(one) ? this.offers.get(one.offerId) : undefined));
+    promise(from?.state === "ended" && from.exchanged, "X2", () => `${id}: ${from?.id} is ${from?.state}`);
+    promise(to?.state === "won" && to.instead === from.id, "X2", () => `${id}: ${to?.id} was not made for ${from.id}`);
+    for (const about of [rideId, from.driverId]) {
+      const times = (this.#exchangesOf.get(about) ?? 0) + 1;
+      this.#exchangesOf.set(about, times);
+      promise(times === 1, "X4", () => `${about} is exchanged ${times} times`);
     }
   }
 
@@ -256,7 +273,7 @@ export class Auditor {
   #wonAnswered(offerId: OfferId): void {
     const state = this.offers.get(offerId)?.state;
     promise(state === "won" || state === "ended", "S4", () => `${offerId} is answered WON and saved as ${state}`);
-    promise(this.#assignedBy.get(offerId) === 1, "S4", () => `${offerId} is WON without its ride.assigned`);
+    promise(this.#assignedBy.get(offerId) === 1, "S4", () => `${offerId} is WON without its assignment`);
   }
 
   #keyUsed(key: string, rideId: RideId): void {

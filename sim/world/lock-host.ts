@@ -1,5 +1,7 @@
 /** One driver's lock as its object runs it (durable-objects/driver-lock.ts): one durable state, one alarm that asks. */
+
 import type { DriverId } from "../../src/domain/driver.ts";
+import type { OfferVerdict } from "../../src/domain/ride.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import {
   applyToLock,
@@ -109,7 +111,7 @@ export class LockHost {
     const incarnation = this.#incarnation;
     // Replaced when the question is answered; until then it stands for the platform's retry of an alarm that died.
     this.#setAlarm(loop.now + QUESTION.deadlineMs * QUESTION.attempts + ALARM_RETRY_MS);
-    const judged = (verdict: "hold" | "dead" | null) => {
+    const judged = (verdict: OfferVerdict | null) => {
       if (this.#submit({ type: "asked", offerId, verdict }) === null) return;
       const next = this.state.ask;
       if (next !== null) this.#setAlarm(next.at - this.#skewMs);

@@ -27,9 +27,12 @@ interface Change {
 }
 
 /** Who changes a ride by what; null for the clock. A rating changes nothing that anybody contends for. */
-const CHANGES: Readonly<Record<RideEventType, readonly [kind: string, by: "rider" | "driver" | null] | null>> = {
+const CHANGES: Readonly<
+  Record<RideEventType, readonly [kind: string, by: "rider" | "driver" | "new driver" | null] | null>
+> = {
   "ride.requested": null,
   "ride.assigned": ["accept", "driver"],
+  "ride.exchanged": ["take over", "new driver"],
   "ride.arrived": ["arrive", "driver"],
   "ride.started": ["start", "driver"],
   "ride.completed": ["complete", "driver"],
@@ -66,9 +69,9 @@ export class Races {
     const change = CHANGES[type];
     if (change === null) return;
     const [kind, who] = change;
-    const engaged = before !== undefined && isEngaged(before) ? before : ride;
+    const engaged = before !== undefined && isEngaged(before) && who !== "new driver" ? before : ride;
     const driverId = "driverId" in engaged ? engaged.driverId : "clock";
-    this.#changed(rideId, kind, who === "rider" ? ride.riderId : who === "driver" ? driverId : "clock");
+    this.#changed(rideId, kind, who === "rider" ? ride.riderId : who === null ? "clock" : driverId);
   }
 
   offerSaved(offer: Offer): void {

@@ -23,6 +23,8 @@ export function drawPlaces(random: Random): (random: Random) => LatLng {
 /** Short watches, so that a world of minutes sees every one of them run out. */
 export function drawMarket(random: Random): Market {
   const between = (low: number, high: number) => Math.round(low + (high - low) * random.next());
+  const kind = random.pick(DISPATCH_KINDS);
+  const replanning = random.fork("replanning").next() < 0.25;
   return {
     name: "simulated",
     utcOffsetMinutes: 0,
@@ -36,9 +38,10 @@ export function drawMarket(random: Random): Market {
       surgeMaximum: 1,
     },
     dispatch: {
-      kind: random.pick(DISPATCH_KINDS),
+      kind: replanning ? "batched" : kind,
       waveSize: 1 + random.int(3),
       batchWindowMs: between(0, 5) * SECOND_MS,
+      replanning,
       offerTtlMs: between(6, 15) * SECOND_MS,
       matchDeadlineMs: between(40, 120) * SECOND_MS,
       startRadiusMeters: between(500, 2_000),
@@ -55,8 +58,9 @@ export function drawMarket(random: Random): Market {
   };
 }
 
-/** Every driver is asked at once, for every ride. */
+/** Every driver is asked at once, for every ride; but where rides are exchanged, there it stays so. */
 export function crowdedMarket(market: Market): Market {
   const { dispatch } = market;
+  if (dispatch.replanning) return market;
   return { ...market, dispatch: { ...dispatch, kind: "broadcast", waveSize: 8, startRadiusMeters: 3_500 } };
 }

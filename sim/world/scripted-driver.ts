@@ -21,6 +21,7 @@ import type { World } from "./world.ts";
 type Deed = Extract<DriverUp, { type: "offer.accept" | "offer.decline" | "trip" }>;
 
 const BEAT_MS = 4_000;
+const LONG_WAY = 5;
 const METERS_PER_BEAT = 400;
 const WELCOME_WITHIN_MS = 12_000;
 const RECONNECT_MS = 4_000;
@@ -236,7 +237,7 @@ export class ScriptedDriver implements SocketPeer {
     if (ride === null || [...this.#deeds.values()].some(({ deed }) => deed.type === "trip")) return;
     const luck = this.#random.next();
     const cancels = this.#random.next() < this.#world.temper.driver.cancels;
-    const step = nextStep(ride.state, luck, cancels);
+    const step = nextStep(ride.state, luck, cancels, this.#way);
     if (step !== null) this.#say({ type: "trip", cid: this.#cid(), offerId: ride.offerId, step });
   }
 
@@ -287,13 +288,19 @@ export class ScriptedDriver implements SocketPeer {
     this.#live?.up({ type: "location", fixes: [{ seq: this.#seq++, ...fix }] });
   }
 
+  /** Where rides are exchanged, ways are so many times as long that somebody nearer may come free. */
+  get #way(): number {
+    return this.#world.market.dispatch.replanning ? LONG_WAY : 1;
+  }
+
   #move(): void {
     const meters = haversineMeters(this.#position, this.#target);
-    if (meters <= METERS_PER_BEAT) {
+    const beatMeters = METERS_PER_BEAT / this.#way;
+    if (meters <= beatMeters) {
       this.#position = this.#target;
       if (this.#ride === null) this.#target = this.#world.place(this.#random);
     } else {
-      this.#position = destinationPoint(this.#position, bearingDegrees(this.#position, this.#target), METERS_PER_BEAT);
+      this.#position = destinationPoint(this.#position, bearingDegrees(this.#position, this.#target), beatMeters);
     }
   }
 

@@ -37,7 +37,8 @@ export class Settlement {
     this.#world = world;
     this.#healedAt = healedAt;
     const attempts = LIMITS.redispatches + 1;
-    this.#rideMs = attempts * (matchDeadlineMs + pickupWatchMs + noShowMs) + tripWatchMs + MINUTE_MS;
+    const exchangedMs = LIMITS.exchangesPerRide * pickupWatchMs;
+    this.#rideMs = attempts * (matchDeadlineMs + pickupWatchMs + noShowMs) + exchangedMs + tripWatchMs + MINUTE_MS;
   }
 
   /** True when all is closed. Throws when something has been open for too long. */

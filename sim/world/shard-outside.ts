@@ -131,7 +131,8 @@ export class SimulatedOutside implements ShardOutside {
     this.#world.network.call("reserve", RESERVE, callee, this.#alive, (answer) => {
       if (answer === null) this.#answer({ type: "reserve.answered", offerId, outcome: "unanswered" }, submit);
       else if (answer.type === "reserved") {
-        this.#answer({ type: "reserve.answered", offerId, outcome: "reserved", session: answer.session }, submit);
+        const { session, exchanges } = answer;
+        this.#answer({ type: "reserve.answered", offerId, outcome: "reserved", session, exchanges }, submit);
       } else if (answer.type === "busy" || answer.type === "offline" || answer.type === "stale") {
         this.#answer({ type: "reserve.answered", offerId, outcome: answer.type }, submit);
       } else throw new Error(`a reserve was answered with ${answer.type}`);

@@ -101,10 +101,10 @@ export function hurried({ driver, rider }: Temper): Temper {
   };
 }
 
-/** What a driver does next on his ride at this beat; null while he is still on the way. */
-export function nextStep(state: RideState, luck: number, cancels: boolean): TripStep | null {
+/** What a driver does next on his ride at this beat; null while he is still on the way, which may take so many times as long. */
+export function nextStep(state: RideState, luck: number, cancels: boolean, way: number): TripStep | null {
   if (cancels && state !== "on_trip") return "cancel";
-  if (state === "assigned") return luck < 0.4 ? "arrive" : luck < 0.5 ? "start" : null;
+  if (state === "assigned") return luck * way < 0.4 ? "arrive" : luck * way < 0.5 ? "start" : null;
   if (state === "arrived") return luck < 0.5 ? "start" : null;
   return luck < 0.4 ? "complete" : null;
 }

@@ -1,4 +1,4 @@
-/** A promise that was broken, by its name in the protocol (S1 to S9, L0 to L5, Y1) or `core` for what the core itself asserts. */
+/** A promise that was broken, by its name in the protocol (S1 to S9, L0 to L5, X2 to X4, Y1) or `core` for what the core itself asserts. */
 class Violation extends Error {
   readonly invariant: string;
 
@@ -25,6 +25,6 @@ export class SimulationFailure extends Error {
     const complaint = cause instanceof Error ? cause.message : String(cause);
     super(`seed ${seed}: ${complaint}\n\n${tail(complaint)}\n\nreplay: ${replayCommand(seed, crowded)}`, { cause });
     this.seed = seed;
-    this.invariant = cause instanceof Violation ? cause.invariant : (complaint.match(/\b[SL]\d\b/)?.[0] ?? "core");
+    this.invariant = cause instanceof Violation ? cause.invariant : (complaint.match(/\b[SLX]\d\b/)?.[0] ?? "core");
   }
 }

@@ -92,7 +92,8 @@ export class World {
     const count = (name: string) => this.auditor.count(name);
     this.network = new Network(this.loop, root.fork("network"), faults, count);
     this.queue = new EventQueue(this.loop, root.fork("queue"), faults, (events) => this.#archive(events), count);
-    const fewest = crowded ? 6 : 2;
+    // Who shall be nearer than the driver on his way must be there.
+    const fewest = crowded || market.dispatch.replanning ? 6 : 2;
     const [drivers, riders] = [fewest + size.int(5), fewest + size.int(5)];
     this.drivers = Array.from({ length: drivers }, (_, i) => this.#driver(`driver-${i + 1}` as DriverId));
     for (let i = 1; i <= riders; i++) {

@@ -16,6 +16,8 @@ export interface RideEvent {
 export type RideEventType =
   | "ride.requested"
   | "ride.assigned"
+  /** Another driver has it, who had accepted it while the one before was on his way. */
+  | "ride.exchanged"
   | "ride.arrived"
   | "ride.started"
   | "ride.completed"

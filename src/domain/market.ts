@@ -34,6 +34,8 @@ export interface DispatchPolicy {
   readonly waveSize: number;
   /** The longest that a ranked ride waits for others to be decided with; `batched` only. */
   readonly batchWindowMs: number;
+  /** A ride may be offered to a nearer driver while one is on his way; `batched` only. */
+  readonly replanning: boolean;
   /** Seconds of expected cost taken off, at most, for a driver who has waited long for a ride; 0 for nobody. */
   readonly fairnessSeconds: number;
   /** Nothing is taken off for who has waited less; all of it for who has waited twice as long. */

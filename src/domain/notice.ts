@@ -31,6 +31,8 @@ export interface DriverRide {
   readonly dropoff: LatLng;
   readonly fareCents: number;
   readonly currency: string;
+  /** Said where the ride has left him because a nearer driver took it over. */
+  readonly exchanged?: true;
 }
 
 export type LostReason = DeadReason | "unknown" | "ride_over";

@@ -36,6 +36,20 @@ interface RideBase {
   readonly ratings: { readonly driver?: number; readonly rider?: number };
 }
 
+/** What every state of a ride has, but its version: for the next state to begin with. */
+export function rideBase({
+  id,
+  riderId,
+  request,
+  tripMeters,
+  fareCents,
+  redispatches,
+  createdAt,
+  ratings,
+}: Ride): Omit<RideBase, "version"> {
+  return { id, riderId, request, tripMeters, fareCents, redispatches, createdAt, ratings };
+}
+
 interface HasDriver {
   readonly driverId: DriverId;
   readonly offerId: OfferId;
@@ -104,6 +118,10 @@ interface OfferBase {
   readonly pickupMeters: number;
   readonly pickupSeconds: number;
   readonly createdAt: EpochMs;
+  /** The won offer of a driver on his way whom this one would replace; null where the ride was waiting. */
+  readonly instead: OfferId | null;
+  /** How often a ride was exchanged away from this driver since his last trip; his lock says so when it is reserved. */
+  readonly exchangesOfDriver: number;
 }
 
 /** intent -> offered -> won -> ended, or dead on the way. Dead and ended are final: a late verdict stays true. */
@@ -115,6 +133,8 @@ export type EndedOffer = OfferBase & {
   readonly wonAt: EpochMs;
   readonly endedAt: EpochMs;
   readonly released: boolean;
+  /** Another driver took the ride over on the way. */
+  readonly exchanged: boolean;
 };
 export type DeadOffer = OfferBase & {
   readonly state: "dead";
@@ -124,3 +144,6 @@ export type DeadOffer = OfferBase & {
 };
 export type LiveOffer = IntentOffer | OfferedOffer;
 export type Offer = LiveOffer | WonOffer | EndedOffer | DeadOffer;
+
+/** What a lock hears of the offer that it holds: it lives, it is dead, or it is over because its ride was exchanged. */
+export type OfferVerdict = "hold" | "dead" | "exchanged";

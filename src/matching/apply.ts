@@ -3,7 +3,7 @@
  * takes time or may fail leaves as an effect, whose answer comes back as a command and is judged by what it then finds.
  */
 import { assertNever } from "../domain/assert.ts";
-import type { Ride } from "../domain/ride.ts";
+import type { OfferVerdict, Ride } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import { abandonOffer, acceptOffer, declineOffer, viewOffer } from "./assignment.ts";
 import { closeWindow } from "./batch-window.ts";
@@ -16,6 +16,7 @@ import {
   searchTimerFired,
   wakeNearestRide,
 } from "./dispatch.ts";
+import { seekNearer } from "./exchange.ts";
 import {
   askLock,
   intentTimedOut,
@@ -54,7 +55,7 @@ export function apply(shard: ShardState, now: EpochMs, command: Command): Effect
   const turn = new Turn(shard, now);
   shard.liveAt(now);
   judge(turn, command);
-  for (const session of turn.freed) wakeNearestRide(turn, session);
+  for (const session of turn.freed) if (!wakeNearestRide(turn, session)) seekNearer(turn, session);
   for (const rideId of turn.touched) {
     makeOffers(turn, rideId);
     if (shard.isSettled(rideId)) shard.forget(rideId);
@@ -159,8 +160,10 @@ function watchAgain(turn: Turn, ride: Ride): void {
 }
 
 /** Presumed abort: an offer that nobody here remembers is dead. */
-function verdictOn({ shard }: Turn, offerId: Parameters<ShardState["offers"]["get"]>[0]): "hold" | "dead" {
-  const state = shard.offers.get(offerId)?.state;
+function verdictOn({ shard }: Turn, offerId: Parameters<ShardState["offers"]["get"]>[0]): OfferVerdict {
+  const offer = shard.offers.get(offerId);
+  if (offer?.state === "ended" && offer.exchanged) return "exchanged";
+  const state = offer?.state;
   return state === "intent" || state === "offered" || state === "won" ? "hold" : "dead";
 }
 

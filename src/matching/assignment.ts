@@ -1,11 +1,20 @@
 /** Who gets the ride. Accept, decline, cancel and expiry all meet here; whoever arrives first has decided it. */
 import type { DriverId } from "../domain/driver.ts";
 import type { DriverRide, Holding, Verdict } from "../domain/notice.ts";
-import type { EngagedRide, MatchingRide, Offer, OfferId, Ride } from "../domain/ride.ts";
+import {
+  type AssignedRide,
+  type EngagedRide,
+  type MatchingRide,
+  type OfferedOffer,
+  type OfferId,
+  type Ride,
+  rideBase,
+} from "../domain/ride.ts";
 import type { CommandOf } from "./commands.ts";
 import { abandonPursuit, pursue } from "./dispatch.ts";
+import { mayTakeOver } from "./exchange.ts";
 import { LIMITS } from "./limits.ts";
-import { endOffer, killLiveOffers, killOffer, noteAddress } from "./offer.ts";
+import { endOffer, killLiveOffers, killOffer, noteAddress, say } from "./offer.ts";
 import type { Turn } from "./shard-state.ts";
 import { driverRide, offerCard } from "./views.ts";
 
@@ -25,35 +34,38 @@ function judgeAccept(
   if (offer?.state === "won" || offer?.state === "ended") noteAddress(turn, offerId, from);
   if (offer?.state !== "offered") return standing(turn, offerId, driverId);
   const ride = shard.rides.get(offer.rideId)!;
-  if (ride.state !== "matching") return { outcome: "lost", reason: "ride_over" };
   if (offer.expiresAt <= now) {
     killOffer(turn, offer, "expired");
     return { outcome: "lost", reason: "expired" };
+  }
+  if (ride.state !== "matching" && !mayTakeOver(shard, ride, offer, now)) {
+    killOffer(turn, offer, "superseded");
+    return { outcome: "lost", reason: "superseded" };
   }
   noteAddress(turn, offerId, from);
   const assigned = win(turn, ride, offer);
   return { outcome: "won", ride: driverRide(shard, assigned, offerId) };
 }
 
-function win(turn: Turn, { deadlineAt: _, ...ride }: MatchingRide, offer: Extract<Offer, { state: "offered" }>): Ride {
+/** Of a ride that waits, or from the driver on his way, whose offer ends in the same commit (X2). */
+function win(turn: Turn, ride: MatchingRide | AssignedRide, offer: OfferedOffer): Ride {
   const { shard, now } = turn;
-  const { expiresAt: __, ...base } = offer;
+  const { expiresAt: _, ...base } = offer;
+  if (ride.state === "assigned") endRideOffer(turn, ride, true);
+  else abandonPursuit(turn, ride.id);
   turn.saveOffer({ ...base, state: "won", wonAt: now });
   turn.count("offer_event", "accepted");
   shard.timers.clear("offer.expiry", offer.id);
-  abandonPursuit(turn, ride.id);
   killLiveOffers(turn, ride.id, "superseded");
   const { driverId, id: offerId } = offer;
-  const assigned = {
-    ...ride,
-    state: "assigned",
-    version: ride.version + 1,
-    driverId,
-    offerId,
-    assignedAt: now,
-  } as const;
-  turn.changeRide(assigned, "ride.assigned");
+  const version = ride.version + 1;
+  const assigned = { ...rideBase(ride), version, state: "assigned", driverId, offerId, assignedAt: now } as const;
+  turn.changeRide(assigned, ride.state === "matching" ? "ride.assigned" : "ride.exchanged");
   shard.timers.set("ride.pickup_watch", ride.id, now + shard.setting.market.dispatch.pickupWatchMs);
+  if (ride.state === "assigned") {
+    const left = driverRide(shard, assigned, ride.offerId);
+    say(turn, shard.offers.get(ride.offerId)!, { type: "trip.changed", ride: left });
+  }
   return assigned;
 }
 
@@ -105,13 +117,13 @@ function holdingOf(turn: Turn, offerId: OfferId, driverId: DriverId, from: Comma
 }
 
 /**
- * The driver is out of it and the ride looks for another, if it has not been given back too often. `reason` is what the
- * driver is told by the caller, who knows whether it was his own wish.
+ * The driver is out of it and the ride looks for another, if it has not been given back too often. Whoever is being asked
+ * to take it over is asked on. `reason` is what the driver is told by the caller, who knows whether it was his own wish.
  */
 export function redispatch(turn: Turn, ride: EngagedRide): DriverRide {
   const { shard, now } = turn;
-  const { id, riderId, request, tripMeters, fareCents, createdAt, ratings, offerId } = ride;
-  const base = { id, riderId, request, tripMeters, fareCents, createdAt, ratings };
+  const { offerId } = ride;
+  const base = rideBase(ride);
   const version = ride.version + 1;
   const redispatches = ride.redispatches + 1;
   endRideOffer(turn, ride);
@@ -124,6 +136,7 @@ export function redispatch(turn: Turn, ride: EngagedRide): DriverRide {
       endedAt: now,
       reason: "redispatches",
     } as const;
+    killLiveOffers(turn, ride.id, "cancelled");
     turn.changeRide(unserved, "ride.no_driver");
     return driverRide(shard, unserved, offerId);
   }
@@ -134,12 +147,13 @@ export function redispatch(turn: Turn, ride: EngagedRide): DriverRide {
   return driverRide(shard, matching, offerId);
 }
 
-/** The won offer of a ride ends with it; its watches end too. */
-export function endRideOffer(turn: Turn, ride: EngagedRide): void {
+/** The won offer of a ride ends with it, or because it is exchanged; its watches end too. */
+export function endRideOffer(turn: Turn, ride: EngagedRide, exchanged = false): void {
   const { shard } = turn;
   for (const kind of ["ride.pickup_watch", "ride.no_show", "ride.trip_watch"] as const)
     shard.timers.clear(kind, ride.id);
   shard.tracks.delete(ride.id);
+  shard.nearer.delete(ride.id);
   const offer = shard.offers.get(ride.offerId)!;
-  if (offer.state === "won") endOffer(turn, offer);
+  if (offer.state === "won") endOffer(turn, offer, exchanged);
 }

@@ -8,13 +8,22 @@ import type { RideId } from "../domain/ride.ts";
 import { SECOND_MS } from "../domain/time.ts";
 import type { RankedCandidate } from "../ranking/ranked.ts";
 import { BatchPlanner, unservedCostSeconds } from "./batch.ts";
+import { type Approach, approachOf, offerInstead, worthAsking } from "./exchange.ts";
 import { isLive, type Pursuit, type ShardState, type Turn } from "./shard-state.ts";
 
 /** With so many free candidates for each ride that waits, nobody takes the best driver of another. */
 const PLENTY = 8;
 
-/** Nobody on his way is re-planned here, and when a ride has waited long enough is decided below. */
-const WAITING = { driver: null, waitedSeconds: 0, exchanges: 0, turnoverSeconds: Number.POSITIVE_INFINITY };
+/** When a ride has waited long enough is decided below, and who comes free next is not asked. */
+const HERE_AND_NOW = { waitedSeconds: 0, turnoverSeconds: Number.POSITIVE_INFINITY };
+
+/** A ride of the plan: whom it may ask, best first, and whom it has already. */
+interface Wish {
+  readonly rideId: RideId;
+  readonly pursuit: Pursuit;
+  readonly reserve: readonly RankedCandidate[];
+  readonly present: Approach | null;
+}
 
 const planner = new BatchPlanner();
 
@@ -28,25 +37,43 @@ export function joinWindow(turn: Turn, rideId: RideId, pursuit: Pursuit): void {
   else if (!shard.timers.has("batch.window", "")) shard.timers.set("batch.window", "", now + openMs);
 }
 
-/** Decides all that wait, as one. */
+/** Decides all that wait, as one, and those whose driver is on his way and for whom a nearer one was found. */
 export function closeWindow(turn: Turn): void {
   const { shard } = turn;
   shard.timers.clear("batch.window", "");
-  const waiting = [...shard.pursuits].filter(([, { phase }]) => phase === "waiting");
-  const reserves = waiting.map(([, { reserve }]) =>
-    reserve.filter(({ candidate }) => !shard.liveOfferOf.has(candidate.driverId)),
-  );
-  const first = firstOffers(shard, reserves);
+  const wishes = [...wishesOfWaiting(shard), ...wishesOfDriven(turn)];
+  const first = firstOffers(shard, wishes);
   const taken = new Set(first.values());
-  for (const [at, [rideId, pursuit]] of waiting.entries()) {
-    const chosen = first.get(at);
+  for (const [at, { rideId, pursuit, reserve, present }] of wishes.entries()) {
+    const best = reserve.find(({ candidate }) => candidate.driverId === first.get(at));
+    if (present !== null) {
+      if (best !== undefined) offerInstead(turn, rideId, pursuit, best);
+      continue;
+    }
     // A ride that was left without one must not take the driver of another, who is asked only after this.
-    const rest = reserves[at]!.filter((ranked) => !taken.has(ranked.candidate.driverId));
-    const best = reserves[at]!.find((ranked) => ranked.candidate.driverId === chosen);
+    const rest = reserve.filter(({ candidate }) => !taken.has(candidate.driverId));
     pursuit.reserve = best === undefined ? rest : [best, ...rest];
     pursuit.phase = "open";
     turn.touched.add(rideId);
   }
+}
+
+function wishesOfWaiting(shard: ShardState): Wish[] {
+  return [...shard.pursuits].flatMap(([rideId, pursuit]) => {
+    if (pursuit.phase !== "waiting") return [];
+    const reserve = pursuit.reserve.filter(({ candidate }) => !shard.liveOfferOf.has(candidate.driverId));
+    return [{ rideId, pursuit, reserve, present: null }];
+  });
+}
+
+/** Asked once: who is not exchanged now waits for the next driver who comes free. */
+function wishesOfDriven({ shard, now }: Turn): Wish[] {
+  return [...shard.nearer].flatMap(([rideId, pursuit]) => {
+    if (pursuit.phase !== "waiting") return [];
+    shard.nearer.delete(rideId);
+    const present = approachOf(shard, shard.rides.get(rideId)!, now);
+    return present === null ? [] : [{ rideId, pursuit, reserve: worthAsking(shard, pursuit, present), present }];
+  });
 }
 
 /**
@@ -67,29 +94,35 @@ function windowMs(shard: ShardState): number {
   return Math.round(shortage * shard.setting.market.dispatch.batchWindowMs);
 }
 
-/** Whom each ride, by its place in the list, asks first. Rides for which nobody is left are not in it. */
-function firstOffers(
-  { setting }: ShardState,
-  reserves: readonly (readonly RankedCandidate[])[],
-): ReadonlyMap<number, DriverId> {
+/** Whom each ride, by its place in the list, asks first. Rides that ask nobody are not in it. */
+function firstOffers({ setting }: ShardState, wishes: readonly Wish[]): ReadonlyMap<number, DriverId> {
   const { citySpeedMetersPerSecond, dispatch } = setting.market;
   const indexOf = new Map<DriverId, number>();
-  const scoresOf = reserves.map(() => new Map<number, number>());
-  for (const [ride, reserve] of reserves.entries()) {
-    for (const { candidate, score } of reserve) {
-      const driver = indexOf.get(candidate.driverId) ?? indexOf.size;
-      indexOf.set(candidate.driverId, driver);
-      scoresOf[ride]!.set(driver, score);
-    }
-  }
-  const driverIds = [...indexOf.keys()];
+  const exchanges: number[] = [];
+  const enter = (driverId: DriverId, times: number) => {
+    const driver = indexOf.get(driverId) ?? indexOf.size;
+    indexOf.set(driverId, driver);
+    exchanges[driver] ??= times;
+    return driver;
+  };
+  // A score is in seconds, and what refusals cost is in it already; who is on his way has accepted.
+  const secondsOf = wishes.map(({ reserve }) => {
+    return new Map(reserve.map(({ candidate, score }) => [enter(candidate.driverId, 0), score]));
+  });
+  const rides = wishes.map(({ present }, ride) => {
+    const candidates = [...secondsOf[ride]!.keys()];
+    if (present === null) return { ...HERE_AND_NOW, candidates, driver: null, exchanges: 0 };
+    const driver = enter(present.offer.driverId, present.offer.exchangesOfDriver);
+    secondsOf[ride]!.set(driver, present.seconds);
+    return { ...HERE_AND_NOW, candidates, driver, exchanges: present.exchanges };
+  });
   const longestPickupSeconds = dispatch.maximumRadiusMeters / citySpeedMetersPerSecond;
   const { choices } = planner.plan({
-    rides: scoresOf.map((scores) => ({ ...WAITING, candidates: [...scores.keys()] })),
-    drivers: driverIds.map(() => ({ exchanges: 0, worthSeconds: 0 })),
+    rides,
+    drivers: exchanges.map((times) => ({ exchanges: times, worthSeconds: 0 })),
     unservedSeconds: unservedCostSeconds(longestPickupSeconds, dispatch.matchDeadlineMs / SECOND_MS),
-    // A score is in seconds, and what refusals cost is in it already.
-    estimate: (ride, driver) => ({ pickupSeconds: scoresOf[ride]!.get(driver)! }),
+    estimate: (ride, driver) => ({ pickupSeconds: secondsOf[ride]!.get(driver)! }),
   });
+  const driverIds = [...indexOf.keys()];
   return new Map(choices.map(({ ride, driver }) => [ride, driverIds[driver]!]));
 }

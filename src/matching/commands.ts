@@ -15,7 +15,7 @@ import type {
 } from "../domain/notice.ts";
 import type { LatLng, ShardName } from "../domain/place.ts";
 import type { Quote } from "../domain/quote.ts";
-import type { Offer, OfferId, Ride, RideId, RideRequest, RiderId } from "../domain/ride.ts";
+import type { Offer, OfferId, OfferVerdict, Ride, RideId, RideRequest, RiderId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { RankingContext } from "../ranking/feature-view.ts";
 import type { Ranked } from "../ranking/ranker.ts";
@@ -48,7 +48,8 @@ export interface NearbyQuery {
 }
 
 export type ReserveOutcome =
-  | { readonly outcome: "reserved"; readonly session: SessionAddress }
+  /** `exchanges`: how often the driver has lost a ride to a nearer one since his last trip. */
+  | { readonly outcome: "reserved"; readonly session: SessionAddress; readonly exchanges: number }
   | { readonly outcome: "busy" | "offline" | "stale" }
   /** No answer after every retry: the lock may or may not hold the offer. */
   | { readonly outcome: "unanswered" };
@@ -276,8 +277,11 @@ export type Message =
 
 export type Effect = Write | Message | { readonly type: "answer"; readonly answer: Answer };
 
-/** How an offer ended for the driver's record: only his own doing counts. */
-export type ReleaseOutcome = "accepted" | "declined" | "none";
+/**
+ * How an offer ended for the driver's record: only his own doing counts. `driven` and `exchanged` were accepted too: he
+ * drove the ride, or a nearer driver took it over.
+ */
+export type ReleaseOutcome = "accepted" | "driven" | "exchanged" | "declined" | "none";
 
 export type CloseReason = "superseded" | "silent" | "expired";
 
@@ -310,5 +314,5 @@ export type Answer =
   | { readonly type: "trip"; readonly verdict: TripVerdict }
   | { readonly type: "holding"; readonly holding: Holding }
   | { readonly type: "tracked"; readonly engaged: boolean; readonly ride: DriverRide | null }
-  | { readonly type: "lock"; readonly verdict: "hold" | "dead" }
+  | { readonly type: "lock"; readonly verdict: OfferVerdict }
   | { readonly type: "pushed"; readonly outcome: "sent" | "no_socket" };

@@ -4,12 +4,14 @@
  */
 import type { Candidate, DriverId } from "../domain/driver.ts";
 import type { DispatchPolicy } from "../domain/market.ts";
-import type { MatchingRide, Offer, RideId } from "../domain/ride.ts";
+import type { AssignedRide, MatchingRide, Offer, OfferId, RideId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { FallbackReason, Ranked, RankedCandidate } from "../ranking/ranked.ts";
+import type { Message } from "./commands.ts";
 import { rulesNow } from "./dispatch-kinds.ts";
 import { bonusSeconds } from "./fairness.ts";
 import { LIMITS } from "./limits.ts";
+import { mayUseModel } from "./overload.ts";
 import type { Pursuit, ShardState } from "./shard-state.ts";
 
 /** Why a driver whom the search knew of was not ranked. */
@@ -60,6 +62,8 @@ export interface Decision {
   readonly attempt: number;
   /** Search of the attempt, 1 first; one that found nobody to rank leaves no decision. */
   readonly wave: number;
+  /** The offer of the driver on his way, where a nearer one was looked for; null where the ride was waiting. */
+  readonly instead: OfferId | null;
   readonly radiusMeters: number;
   /** Of the market's configuration, by which it was taken. */
   readonly marketVersion: number;
@@ -108,16 +112,41 @@ export function excluded(shard: ShardState, rideId: RideId): LeftOut[] {
 }
 
 function hadHisChance(offer: Offer): LeftOutReason | null {
-  if (offer.state === "ended") return "gave_back";
+  // Who lost it to a nearer driver has done nothing wrong, and may have it again.
+  if (offer.state === "ended") return offer.exchanged ? null : "gave_back";
   if (offer.state === "dead" && (offer.reason === "declined" || offer.reason === "expired")) return offer.reason;
   return null;
+}
+
+/** What the ranker is asked about those who may be asked; its answer becomes the decision. */
+export function rankingOf(
+  { setting, overload }: ShardState,
+  now: EpochMs,
+  { id, request, tripMeters, fareCents, createdAt }: MatchingRide | AssignedRide,
+  { searchId, wave, sifted }: Pursuit,
+): Extract<Message, { type: "rank" }> {
+  const { utcOffsetMinutes, citySpeedMetersPerSecond } = setting.market;
+  const { pickup, dropoff } = request;
+  const context = {
+    pickup,
+    dropoff,
+    tripMeters,
+    fareCents,
+    requestedAt: createdAt,
+    now,
+    utcOffsetMinutes,
+    wave,
+    citySpeedMetersPerSecond,
+  };
+  const { candidates } = sifted;
+  return { type: "rank", rideId: id, searchId, candidates, context, byModel: mayUseModel(overload) };
 }
 
 /** Taken the moment the ranking is here and before the first of its offers. */
 export function decisionOf(
   shard: ShardState,
   now: EpochMs,
-  ride: MatchingRide,
+  ride: MatchingRide | AssignedRide,
   { wave, radiusMeters, sifted }: Pursuit,
   ranked: Ranked,
   order: readonly RankedCandidate[],
@@ -130,6 +159,7 @@ export function decisionOf(
     at: now,
     attempt: ride.redispatches + 1,
     wave,
+    instead: ride.state === "assigned" ? ride.offerId : null,
     radiusMeters,
     marketVersion: shard.configured.version,
     policy: dispatch.kind,

@@ -6,13 +6,14 @@ import type { Candidate } from "../domain/driver.ts";
 import type { MatchingRide, RideId } from "../domain/ride.ts";
 import { haversineMeters, metersToCellEdge } from "../spatial/distance.ts";
 import type { CommandOf, NearbyQuery } from "./commands.ts";
-import { decisionOf, excluded, type Sifted, sift } from "./decision.ts";
+import { decisionOf, excluded, rankingOf, type Sifted, sift } from "./decision.ts";
 import { isOnHisWay } from "./destination.ts";
 import { rulesNow } from "./dispatch-kinds.ts";
+import { nearerRanked } from "./exchange.ts";
 import { fairly } from "./fairness.ts";
 import { LIMITS } from "./limits.ts";
 import { intendOffer } from "./offer.ts";
-import { fewerUnderLoad, mayUseModel } from "./overload.ts";
+import { fewerUnderLoad } from "./overload.ts";
 import { isLive, type Pursuit, type Turn } from "./shard-state.ts";
 import { type Session, serves } from "./supply.ts";
 
@@ -58,9 +59,11 @@ export function neighboursFound(turn: Turn, { rideId, searchId, candidates }: Co
   rank(turn, rideId, pursuit, all);
 }
 
-export function candidatesRanked(turn: Turn, { rideId, searchId, ranked }: CommandOf<"candidates.ranked">): void {
+export function candidatesRanked(turn: Turn, command: CommandOf<"candidates.ranked">): void {
   const { shard, now } = turn;
+  const { rideId, searchId, ranked } = command;
   const ride = shard.rides.get(rideId);
+  if (ride?.state === "assigned") return nearerRanked(turn, ride, command);
   const pursuit = shard.pursuits.get(rideId);
   if (ride?.state !== "matching" || pursuit?.searchId !== searchId || pursuit.phase !== "ranking") return;
   turn.count("ranking", ranked.fallback ?? "model");
@@ -90,7 +93,7 @@ export function makeOffers(turn: Turn, rideId: RideId): void {
     if (next === undefined) break;
     // Since he was found, another ride of this shard may have asked him.
     if (shard.liveOfferOf.has(next.candidate.driverId)) continue;
-    intendOffer(turn, ride, next, { wave: pursuit.wave, rank: rank++, ranker: pursuit.ranker });
+    intendOffer(turn, ride, next, { wave: pursuit.wave, rank: rank++, ranker: pursuit.ranker, instead: null });
     room--;
     budget--;
   }
@@ -98,8 +101,8 @@ export function makeOffers(turn: Turn, rideId: RideId): void {
   else shard.timers.clear("ride.search", rideId);
 }
 
-/** A driver has just become free here: the nearest ride that waits for want of drivers looks again at once. */
-export function wakeNearestRide(turn: Turn, { fix, profile, driverId, destination }: Session): void {
+/** A driver has just become free here: the nearest ride that waits for want of drivers looks again at once, if there is one. */
+export function wakeNearestRide(turn: Turn, { fix, profile, driverId, destination }: Session): boolean {
   const { shard } = turn;
   const { destinationShare } = shard.setting.market.dispatch;
   const heading = { from: fix!.position, destination };
@@ -116,6 +119,7 @@ export function wakeNearestRide(turn: Turn, { fix, profile, driverId, destinatio
     nearestMeters = meters;
   }
   if (nearest !== null) search(turn, nearest);
+  return nearest !== null;
 }
 
 function search(turn: Turn, rideId: RideId): void {
@@ -166,21 +170,8 @@ function rank(turn: Turn, rideId: RideId, pursuit: Pursuit, found: readonly Cand
     turn.touched.add(rideId);
     return;
   }
-  const { request, tripMeters, fareCents, createdAt } = shard.rides.get(rideId)!;
-  const { utcOffsetMinutes, citySpeedMetersPerSecond } = shard.setting.market;
-  const context = {
-    pickup: request.pickup,
-    dropoff: request.dropoff,
-    tripMeters,
-    fareCents,
-    requestedAt: createdAt,
-    now,
-    utcOffsetMinutes,
-    wave: pursuit.wave,
-    citySpeedMetersPerSecond,
-  };
   pursuit.phase = "ranking";
-  const byModel = mayUseModel(shard.overload);
-  turn.effects.push({ type: "rank", rideId, searchId: pursuit.searchId, candidates, context, byModel });
+  const ride = shard.rides.get(rideId) as MatchingRide;
+  turn.effects.push(rankingOf(shard, now, ride, pursuit));
   shard.timers.set("ride.search", rideId, now + LIMITS.rankAnswerMs);
 }

@@ -5,7 +5,7 @@
 import type { DriverStats } from "../domain/driver.ts";
 import { NEW_DRIVER_STATS } from "../domain/driver.ts";
 import type { ShardName } from "../domain/place.ts";
-import type { OfferId } from "../domain/ride.ts";
+import type { OfferId, OfferVerdict } from "../domain/ride.ts";
 import { type EpochMs, SECOND_MS } from "../domain/time.ts";
 import type { ReleaseOutcome } from "./commands.ts";
 
@@ -26,6 +26,8 @@ export interface LockState {
   /** Socket tickets burned and not yet expired. */
   readonly tickets: Readonly<Record<string, EpochMs>>;
   readonly stats: DriverStats;
+  /** Rides that a nearer driver took over from him since his last trip. */
+  readonly exchanges: number;
   /** When to ask the holder's shard whether the offer is still alive, and how often it was asked. */
   readonly ask: { readonly at: EpochMs; readonly count: number } | null;
 }
@@ -37,6 +39,7 @@ export const NEW_LOCK: LockState = {
   fences: {},
   tickets: {},
   stats: NEW_DRIVER_STATS,
+  exchanges: 0,
   ask: null,
 };
 
@@ -60,12 +63,12 @@ export type LockCommand =
       readonly outcome: ReleaseOutcome;
     }
   /** The holder's shard answered the question `ask`; null when it could not be reached. */
-  | { readonly type: "asked"; readonly offerId: OfferId; readonly verdict: "hold" | "dead" | null };
+  | { readonly type: "asked"; readonly offerId: OfferId; readonly verdict: OfferVerdict | null };
 
 export type LockAnswer =
   | { readonly type: "attached"; readonly epoch: number; readonly previous: LockState["session"] }
   | { readonly type: "replayed" }
-  | { readonly type: "reserved"; readonly session: NonNullable<LockState["session"]> }
+  | { readonly type: "reserved"; readonly session: NonNullable<LockState["session"]>; readonly exchanges: number }
   | { readonly type: "busy" | "offline" | "stale" }
   | { readonly type: "done" };
 
@@ -124,14 +127,14 @@ function reserve(state: LockState, now: EpochMs, { offerId, seq, shard }: LockCo
   if (state.holder?.offerId === offerId) {
     // Its socket may be gone since; the push will find out. The address is where he was last.
     const session = state.session ?? { shard, epoch: state.epoch };
-    return { state, answer: { type: "reserved", session } };
+    return { state, answer: { type: "reserved", session, exchanges: state.exchanges } };
   }
   if (seq <= (state.fences[shard] ?? 0)) return { state, answer: { type: "stale" } };
   if (state.holder !== null) return { state: raiseFence(state, shard, seq), answer: { type: "busy" } };
   if (state.session === null) return { state: raiseFence(state, shard, seq), answer: { type: "offline" } };
   return {
     state: { ...state, holder: { offerId, seq, shard, since: now }, ask: { at: now + ASK_AFTER_MS, count: 0 } },
-    answer: { type: "reserved", session: state.session },
+    answer: { type: "reserved", session: state.session, exchanges: state.exchanges },
   };
 }
 
@@ -139,13 +142,18 @@ function reserve(state: LockState, now: EpochMs, { offerId, seq, shard }: LockCo
 function release(state: LockState, { offerId, seq, shard, outcome }: LockCommandOf<"release">): LockState {
   const fenced = raiseFence(state, shard, seq);
   if (fenced.holder?.offerId !== offerId) return fenced;
-  return { ...fenced, holder: null, ask: null, stats: nextStats(state.stats, outcome) };
+  const exchanges = nextExchanges(state.exchanges, outcome);
+  return { ...fenced, holder: null, ask: null, stats: nextStats(state.stats, outcome), exchanges };
 }
 
 function asked(state: LockState, now: EpochMs, { offerId, verdict }: LockCommandOf<"asked">): LockState {
   const { holder, ask } = state;
   if (holder === null || ask === null || holder.offerId !== offerId) return state;
-  if (verdict === "dead") return { ...raiseFence(state, holder.shard, holder.seq), holder: null, ask: null };
+  if (verdict === "dead" || verdict === "exchanged") {
+    // The release that says so is late; when it comes, it finds nothing to count.
+    const exchanges = nextExchanges(state.exchanges, verdict === "exchanged" ? "exchanged" : "none");
+    return { ...raiseFence(state, holder.shard, holder.seq), holder: null, ask: null, exchanges };
+  }
   const pauseMs = Math.min(ASK_FIRST_MS * 2 ** ask.count, ASK_MAXIMUM_MS);
   return { ...state, ask: { at: now + pauseMs, count: ask.count + 1 } };
 }
@@ -155,10 +163,16 @@ function raiseFence(state: LockState, shard: ShardName, seq: number): LockState 
   return seq > fence ? { ...state, fences: { ...state.fences, [shard]: seq } } : state;
 }
 
+/** A driver who has lost a ride on the way keeps the next ones, until he has driven one (X4). */
+function nextExchanges(exchanges: number, outcome: ReleaseOutcome): number {
+  if (outcome === "exchanged") return exchanges + 1;
+  return outcome === "driven" ? 0 : exchanges;
+}
+
 /** Only the driver's own doing moves his record: an offer that somebody else won says nothing about him. */
 export function nextStats(stats: DriverStats, outcome: ReleaseOutcome): DriverStats {
   if (outcome === "none") return stats;
-  const accepted = outcome === "accepted";
+  const accepted = outcome !== "declined";
   return {
     offersSeen: stats.offersSeen + 1,
     acceptRate: (1 - STATS_WEIGHT) * stats.acceptRate + (accepted ? STATS_WEIGHT : 0),

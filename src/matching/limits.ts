@@ -70,6 +70,10 @@ export const LIMITS = {
   exchangesPerDriver: 1,
   nearlyThereSeconds: 30,
   exchangeSeconds: 10,
+  /** What an exchange must save at least, in seconds and of what is left of the way; and whom one ride may ask for it. */
+  exchangeGainSeconds: 60,
+  exchangeGainShare: 0.4,
+  exchangeOffersPerRide: 3,
   /** The longest that a new ride is kept to be solved together with others, where drivers are few. */
   windowSeconds: 5,
   /** Where drivers came free, and where rides were asked for, is remembered this long, for so many of each. */

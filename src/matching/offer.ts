@@ -4,20 +4,29 @@
  */
 import { assert } from "../domain/assert.ts";
 import type { DriverNotice } from "../domain/notice.ts";
-import type { DeadReason, LiveOffer, MatchingRide, Offer, OfferId, RideId, WonOffer } from "../domain/ride.ts";
+import type {
+  AssignedRide,
+  DeadReason,
+  LiveOffer,
+  MatchingRide,
+  Offer,
+  OfferId,
+  RideId,
+  WonOffer,
+} from "../domain/ride.ts";
 import type { RankedCandidate } from "../ranking/ranked.ts";
 import type { CommandOf, ReleaseOutcome, SessionAddress } from "./commands.ts";
 import { LIMITS } from "./limits.ts";
 import { tellDriver } from "./sessions.ts";
-import type { Turn } from "./shard-state.ts";
+import type { ShardState, Turn } from "./shard-state.ts";
 import { offerCard } from "./views.ts";
 
 /** Intent before reserve: if this object dies now, the row knows that a lock may be holding a driver for us. */
 export function intendOffer(
   turn: Turn,
-  ride: MatchingRide,
+  ride: MatchingRide | AssignedRide,
   { candidate, score }: RankedCandidate,
-  { wave, rank, ranker }: { readonly wave: number; readonly rank: number; readonly ranker: string },
+  { wave, rank, ranker, instead }: Pick<Offer, "wave" | "rank" | "ranker" | "instead">,
 ): void {
   const { shard, now } = turn;
   assert(!shard.liveOfferOf.has(candidate.driverId), `S2: ${candidate.driverId} is being asked already`);
@@ -25,7 +34,19 @@ export function intendOffer(
   const seq = shard.highestSeq + 1;
   const id = `${ride.id}#${seq}` as OfferId;
   const told = { pickupMeters, pickupSeconds, createdAt: now };
-  const base = { id, seq, rideId: ride.id, driverId, wave, rank, score, ranker, ...told };
+  const base = {
+    id,
+    seq,
+    rideId: ride.id,
+    driverId,
+    wave,
+    rank,
+    score,
+    ranker,
+    instead,
+    exchangesOfDriver: 0,
+    ...told,
+  };
   shard.admitOffer({ ...base, state: "intent" });
   turn.saveOffer({ ...base, state: "intent" });
   askLock(turn, id);
@@ -47,7 +68,7 @@ export function reserveAnswered(turn: Turn, command: CommandOf<"reserve.answered
   shard.timers.clear("offer.intent", offer.id);
   if (command.outcome !== "reserved") return killOffer(turn, offer, command.outcome);
   const expiresAt = now + shard.setting.market.dispatch.offerTtlMs;
-  const offered = { ...offer, state: "offered", expiresAt } as const;
+  const offered = { ...offer, state: "offered", expiresAt, exchangesOfDriver: command.exchanges } as const;
   turn.saveOffer(offered);
   turn.count("offer_event", "offered");
   shard.timers.set("offer.expiry", offer.id, expiresAt);
@@ -80,8 +101,9 @@ export function killOffer(turn: Turn, offer: LiveOffer, reason: DeadReason): voi
   const { shard, now } = turn;
   const released = REFUSED_BY_LOCK.includes(reason);
   const { id, seq, rideId, driverId, wave, rank, score, ranker, pickupMeters, pickupSeconds, createdAt } = offer;
+  const { instead, exchangesOfDriver } = offer;
   const base = { id, seq, rideId, driverId, wave, rank, score, ranker, pickupMeters, pickupSeconds, createdAt };
-  turn.saveOffer({ ...base, state: "dead", reason, endedAt: now, released });
+  turn.saveOffer({ ...base, instead, exchangesOfDriver, state: "dead", reason, endedAt: now, released });
   turn.count("offer_event", reason);
   shard.timers.clear("offer.intent", id);
   shard.timers.clear("offer.expiry", id);
@@ -89,9 +111,9 @@ export function killOffer(turn: Turn, offer: LiveOffer, reason: DeadReason): voi
   if (!released) release(turn, id);
 }
 
-/** The ride has left its driver, one way or another. */
-export function endOffer(turn: Turn, offer: WonOffer): void {
-  turn.saveOffer({ ...offer, state: "ended", endedAt: turn.now, released: false });
+/** The ride has left its driver, one way or another; `exchanged` where another has taken it over. */
+export function endOffer(turn: Turn, offer: WonOffer, exchanged: boolean): void {
+  turn.saveOffer({ ...offer, state: "ended", endedAt: turn.now, released: false, exchanged });
   turn.count("offer_event", "ended");
   release(turn, offer.id);
 }
@@ -104,7 +126,13 @@ export function release({ shard, now, effects }: Turn, offerId: OfferId): void {
   shard.releaseAttempts.set(offerId, attempts + 1);
   const pauseMs = Math.min(LIMITS.releaseRetryMs * 2 ** attempts, LIMITS.releaseRetryMaximumMs);
   shard.timers.set("offer.release", offerId, now + pauseMs);
-  effects.push({ type: "release", offerId, seq: offer.seq, driverId: offer.driverId, outcome: outcomeOf(offer) });
+  effects.push({
+    type: "release",
+    offerId,
+    seq: offer.seq,
+    driverId: offer.driverId,
+    outcome: outcomeOf(shard, offer),
+  });
 }
 
 export function releaseAcknowledged(turn: Turn, offerId: OfferId): void {
@@ -115,8 +143,13 @@ export function releaseAcknowledged(turn: Turn, offerId: OfferId): void {
   turn.shard.releaseAttempts.delete(offerId);
 }
 
-function outcomeOf(offer: Offer): ReleaseOutcome {
-  if (offer.state === "ended") return "accepted";
+function outcomeOf({ rides }: ShardState, offer: Offer): ReleaseOutcome {
+  if (offer.state === "ended") {
+    if (offer.exchanged) return "exchanged";
+    const ride = rides.get(offer.rideId)!;
+    // What has ended on the trip was driven; how it is called is known only after this.
+    return "startedAt" in ride && ride.offerId === offer.id ? "driven" : "accepted";
+  }
   return offer.state === "dead" && (offer.reason === "declined" || offer.reason === "expired") ? "declined" : "none";
 }
 

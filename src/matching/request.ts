@@ -1,6 +1,6 @@
 /** What a rider may ask: a ride, its end, and a word about it afterwards. */
 import type { MatchingRide, RiderId } from "../domain/ride.ts";
-import { isTerminal, type Ride } from "../domain/ride.ts";
+import { isTerminal, type Ride, rideBase } from "../domain/ride.ts";
 import { haversineMeters } from "../spatial/distance.ts";
 import { endRideOffer } from "./assignment.ts";
 import type { Answer, CommandOf } from "./commands.ts";
@@ -83,15 +83,12 @@ export function cancelRide(turn: Turn, { rideId, riderId }: CommandOf<"ride.canc
     turn.answer({ type: "refused", reason: "wrong_state", view: rideView(shard, ride, now) });
     return;
   }
-  const { id, request, tripMeters, fareCents, redispatches, createdAt, ratings } = ride;
-  const base = { id, riderId, request, tripMeters, fareCents, redispatches, createdAt, ratings };
   const late = ride.state !== "matching";
   const version = ride.version + 1;
-  const over = { ...base, version, state: "cancelled_by_rider", endedAt: now, late } as const;
-  if (ride.state === "matching") {
-    abandonPursuit(turn, ride.id);
-    killLiveOffers(turn, ride.id, "cancelled");
-  } else endRideOffer(turn, ride);
+  const over = { ...rideBase(ride), version, state: "cancelled_by_rider", endedAt: now, late } as const;
+  if (ride.state === "matching") abandonPursuit(turn, ride.id);
+  else endRideOffer(turn, ride);
+  killLiveOffers(turn, ride.id, "cancelled");
   turn.changeRide(over, "ride.cancelled");
   if (ride.state !== "matching") tellDriverOfRide(turn, over, ride.offerId);
   turn.answer({ type: "ride", view: rideView(shard, over, now), replayed: false });

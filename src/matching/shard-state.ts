@@ -73,6 +73,8 @@ export class ShardState {
   /** Events of a ride that the history has not confirmed. */
   readonly unarchived = new Map<RideId, Set<string>>();
   readonly pursuits = new Map<RideId, Pursuit>();
+  /** Where a driver is on his way and a nearer one is looked for. */
+  readonly nearer = new Map<RideId, Pursuit>();
   readonly tracks = new Map<RideId, Track>();
   /** Where the driver of an offer was last known to have his socket. */
   readonly addressOf = new Map<OfferId, SessionAddress>();
@@ -178,6 +180,7 @@ export class ShardState {
     this.rides.delete(rideId);
     this.tracks.delete(rideId);
     this.pursuits.delete(rideId);
+    this.nearer.delete(rideId);
   }
 
   /** Throws where the state contradicts itself. For simulations and tests: it looks at everything. */
@@ -189,6 +192,9 @@ export class ShardState {
       assert(won.length <= 1, `S1: ${ride.id} has ${won.length} winners`);
       assert(isEngaged(ride) === (won.length === 1), `S1: ${ride.id} is ${ride.state} with ${won.length} winners`);
       if (isEngaged(ride)) assert(won[0]!.id === ride.offerId, `S1: ${ride.id} names an offer that did not win`);
+      const others = isEngaged(ride) ? offers.filter((offer) => isLive(offer) && offer.state !== "won") : [];
+      const theirs = others.every(({ instead }) => ride.state === "assigned" && instead === ride.offerId);
+      assert(theirs, `X3: ${ride.id} is ${ride.state} and is offered to others`);
       if (!isTerminal(ride)) {
         open++;
         assert(this.openRideOf.get(ride.riderId) === ride.id, `one open ride: ${ride.riderId}`);

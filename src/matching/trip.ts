@@ -1,11 +1,11 @@
 /** After the match: on the way, arrived, on the trip, done; and every way in which that can go wrong. */
 import type { DriverId } from "../domain/driver.ts";
 import type { TripStep, TripVerdict } from "../domain/notice.ts";
-import { type EngagedRide, isEngaged, type OfferId, type Ride, type RideId } from "../domain/ride.ts";
+import { type EngagedRide, isEngaged, type OfferId, type Ride, type RideId, rideBase } from "../domain/ride.ts";
 import { endRideOffer, redispatch } from "./assignment.ts";
 import type { CommandOf } from "./commands.ts";
 import { LIMITS } from "./limits.ts";
-import { noteAddress, say } from "./offer.ts";
+import { killLiveOffers, noteAddress, say } from "./offer.ts";
 import type { Turn } from "./shard-state.ts";
 import { driverRide } from "./views.ts";
 
@@ -41,6 +41,7 @@ function advance(turn: Turn, ride: EngagedRide, step: TripStep) {
   const after = (next: Ride) => driverRide(shard, next, ride.offerId);
   if (step === "arrive" && ride.state === "assigned") {
     const arrived = { ...ride, state: "arrived", version, arrivedAt: now } as const;
+    keepForGood(turn, ride.id);
     shard.timers.clear("ride.pickup_watch", ride.id);
     shard.timers.set("ride.no_show", ride.id, now + noShowMs);
     turn.changeRide(arrived, "ride.arrived");
@@ -48,6 +49,7 @@ function advance(turn: Turn, ride: EngagedRide, step: TripStep) {
   }
   if (step === "start" && (ride.state === "assigned" || ride.state === "arrived")) {
     const onTrip = { ...engagedBase(ride), state: "on_trip", version, startedAt: now } as const;
+    keepForGood(turn, ride.id);
     shard.timers.clear("ride.pickup_watch", ride.id);
     shard.timers.clear("ride.no_show", ride.id);
     shard.timers.set("ride.trip_watch", ride.id, now + tripWatchMs);
@@ -80,21 +82,14 @@ function isReplay(ride: Ride, offerState: string, offerId: OfferId, step: TripSt
 }
 
 function engagedBase(ride: EngagedRide) {
-  const { id, riderId, request, tripMeters, fareCents, redispatches, createdAt, ratings } = ride;
   const { driverId, offerId, assignedAt } = ride;
-  return {
-    id,
-    riderId,
-    request,
-    tripMeters,
-    fareCents,
-    redispatches,
-    createdAt,
-    ratings,
-    driverId,
-    offerId,
-    assignedAt,
-  };
+  return { ...rideBase(ride), driverId, offerId, assignedAt };
+}
+
+/** He is there: whoever was asked to take the ride over is asked no longer (X3). */
+function keepForGood(turn: Turn, rideId: RideId): void {
+  turn.shard.nearer.delete(rideId);
+  killLiveOffers(turn, rideId, "superseded");
 }
 
 /** An assigned driver who fell silent or does not come nearer loses the ride. */

@@ -3,7 +3,15 @@
 import type { Fix } from "../domain/driver.ts";
 import type { DriverPosition, DriverRide, OfferCard, RideView } from "../domain/notice.ts";
 import type { LatLng } from "../domain/place.ts";
-import { type EngagedRide, isEngaged, type OfferedOffer, type OfferId, type Ride } from "../domain/ride.ts";
+import {
+  type AssignedRide,
+  type EngagedRide,
+  isEngaged,
+  type OfferedOffer,
+  type OfferId,
+  type OnTripRide,
+  type Ride,
+} from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import { LIMITS } from "./limits.ts";
 import type { ShardState, Track } from "./shard-state.ts";
@@ -42,7 +50,8 @@ export function offerCard({ setting }: ShardState, ride: Ride, offer: OfferedOff
  * The ride as the driver of this offer sees it. One that left him and went on to somebody else is for him still what it
  * was when it left, looking for a driver: its new state would tell his app that the ride is his again.
  */
-export function driverRide({ setting }: ShardState, ride: Ride, offerId: OfferId): DriverRide {
+export function driverRide({ setting, offers }: ShardState, ride: Ride, offerId: OfferId): DriverRide {
+  const offer = offers.get(offerId);
   const anothers = "offerId" in ride && ride.offerId !== offerId;
   return {
     offerId,
@@ -53,20 +62,26 @@ export function driverRide({ setting }: ShardState, ride: Ride, offerId: OfferId
     dropoff: ride.request.dropoff,
     fareCents: ride.fareCents,
     currency: setting.market.tariff.currency,
+    ...(offer?.state === "ended" && offer.exchanged && { exchanged: true }),
   };
 }
 
 export function driverPosition(shard: ShardState, ride: EngagedRide, { fix }: Track, now: EpochMs): DriverPosition {
   const ageMs = Math.max(0, now - fix.at);
-  const etaSeconds = etaOf(shard, ride, fix, now);
+  const etaSeconds = ride.state === "arrived" ? null : Math.round(secondsToGo(shard, ride, fix, now));
   return { ...fix.position, headingDegrees: fix.headingDegrees, ageMs, stale: ageMs > LIMITS.fixTtlMs, etaSeconds };
 }
 
-function etaOf({ travelTimes }: ShardState, { state, request }: EngagedRide, fix: Fix, now: EpochMs): number | null {
-  if (state === "arrived") return null;
+/** To the pickup, and once the trip has begun to the dropoff. */
+export function secondsToGo(
+  { travelTimes }: ShardState,
+  { state, request }: AssignedRide | OnTripRide,
+  fix: Fix,
+  now: EpochMs,
+): number {
   const to = state === "assigned" ? request.pickup : request.dropoff;
   const way = { from: fix.position, to, at: now };
-  return Math.round(travelTimes.seconds(way) + turnSeconds(fix.position, to, fix));
+  return travelTimes.seconds(way) + turnSeconds(fix.position, to, fix);
 }
 
 /** The rider sees where the driver is only while the ride is his. */

@@ -164,6 +164,7 @@ const DriverRideField = z.strictObject({
   dropoff: LatLngField,
   fareCents: WholeField,
   currency: z.string().max(3),
+  exchanged: z.exactOptional(z.literal(true)),
 });
 
 const StatusField = z.discriminatedUnion("state", [

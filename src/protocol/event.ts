@@ -64,6 +64,7 @@ const RideEventMessage = z
     type: z.enum([
       "ride.requested",
       "ride.assigned",
+      "ride.exchanged",
       "ride.arrived",
       "ride.started",
       "ride.completed",

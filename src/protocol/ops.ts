@@ -100,6 +100,8 @@ const DecisionBody = z.strictObject({
   at: WholeField,
   attempt: WholeField,
   wave: WholeField,
+  /** The offer of the driver on his way for whom a nearer one was looked for; null where the ride was waiting. */
+  instead: OfferIdField.nullable(),
   radiusMeters: z.number(),
   /** Of the market's configuration, by which it was taken; 0 is as deployed. */
   marketVersion: WholeField,

@@ -7,7 +7,7 @@ import type { ConfiguredMarket, MarketConfiguration } from "../domain/market-hou
 import type { DriverNotice, TripStep } from "../domain/notice.ts";
 import type { ShardName } from "../domain/place.ts";
 import type { Quote } from "../domain/quote.ts";
-import type { OfferId, RideId, RideRequest, RiderId } from "../domain/ride.ts";
+import type { OfferId, OfferVerdict, RideId, RideRequest, RiderId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { Answer, FromDriver, NearbyQuery, Quoted, RatedBy, ReleaseOutcome } from "../matching/commands.ts";
 import type { AuditReport } from "../matching/reconcile.ts";
@@ -55,7 +55,7 @@ export interface DispatchShardApi {
   pushNotice(call: { driverId: DriverId; epoch: number; notice: DriverNotice }): Promise<"sent" | "no_socket">;
   supersedeSession(call: { driverId: DriverId; epoch: number }): Promise<void>;
   /** From the lock: is this offer still alive? Unknown means dead (presumed abort). */
-  verdictOn(offerId: OfferId): Promise<"hold" | "dead">;
+  verdictOn(offerId: OfferId): Promise<OfferVerdict>;
   /** From the queue consumer: these events are in D1. */
   eventsArchived(eventIds: string[]): Promise<void>;
   /** From the minute sweep, to a shard that history says has open rides: being called starts it, and starting re-arms it. */
@@ -88,7 +88,11 @@ export type AttachAnswer =
   | { readonly outcome: "replayed" };
 
 export type ReserveAnswer =
-  | { readonly outcome: "reserved"; readonly session: { readonly shard: ShardName; readonly epoch: number } }
+  | {
+      readonly outcome: "reserved";
+      readonly session: { readonly shard: ShardName; readonly epoch: number };
+      readonly exchanges: number;
+    }
   | { readonly outcome: "busy" | "offline" | "stale" };
 
 export interface DriverLockApi {

@@ -7,6 +7,8 @@
  *    and `config`: an app that does not know it keeps the cadence of its welcome;
  *    offers say `pickupSeconds` and positions `etaSeconds`, which came before anybody had an app;
  *    riders may ask for quotes and name one with the ride they ask for;
- *    drivers may say where they are going, with hello and status
+ *    drivers may say where they are going, with hello and status;
+ *    a ride that left its driver may say `exchanged`, where a market re-plans: to an app that does not know the word it is
+ *    a ride that looks for a driver again, as before
  */
 export const PROTOCOL_VERSION = 1;

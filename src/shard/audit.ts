@@ -4,7 +4,7 @@
  * src/matching/reconcile.ts.
  */
 import type { DriverId } from "../domain/driver.ts";
-import type { Offer, OfferId, Ride, WonOffer } from "../domain/ride.ts";
+import type { Offer, OfferId, OfferVerdict, Ride, WonOffer } from "../domain/ride.ts";
 import { type EpochMs, SECOND_MS } from "../domain/time.ts";
 import { type AuditReport, rowViolations, type Violation, winnerViolations } from "../matching/reconcile.ts";
 
@@ -17,7 +17,7 @@ export interface AuditSources {
   /** What this driver's lock holds. */
   askLock(driverId: DriverId): Promise<{ readonly holds: OfferId | null } | null>;
   /** What the shard of this offer says of it. */
-  askShard(offerId: OfferId): Promise<"hold" | "dead" | null>;
+  askShard(offerId: OfferId): Promise<OfferVerdict | null>;
   now(): EpochMs;
 }
 

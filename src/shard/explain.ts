@@ -34,6 +34,8 @@ const REFUSED: Readonly<Record<DeadReason, string>> = {
   unanswered: "his lock did not answer in time",
 };
 
+const KEPT = "the driver on his way was there, or nearly, before he answered; or another accepted first";
+
 const LEFT_OUT: Readonly<Record<LeftOutReason, string>> = {
   asked: "this ride was asking him already",
   busy: "another ride of this shard was asking him or had him",
@@ -70,6 +72,7 @@ function explainDecision(decision: Decision, offers: readonly Offer[], offersOfR
   const spent = isLast && offersOfRide >= LIMITS.offersPerRide;
   return {
     ...shown,
+    instead: decision.instead ?? null,
     why: headline(decision),
     candidates: decision.candidates.map((driver, rank) => {
       const offer = offers.find(({ driverId }) => driverId === driver.driverId) ?? null;
@@ -94,8 +97,10 @@ function explainDecision(decision: Decision, offers: readonly Offer[], offersOfR
   };
 }
 
-function headline({ attempt, wave, radiusMeters, found, candidates, ranker, fallback, waveSize }: Decision): string {
-  const search = `search ${wave} of attempt ${attempt} found ${found} within ${radiusMeters} m`;
+function headline(decision: Decision): string {
+  const { attempt, wave, instead, radiusMeters, found, candidates, ranker, fallback, waveSize } = decision;
+  const kind = instead ? `search ${wave} for somebody nearer than the driver on his way` : `search ${wave}`;
+  const search = `${kind} of attempt ${attempt} found ${found} within ${radiusMeters} m`;
   const order = `${ranker} put ${candidates.length} in order of expected seconds`;
   const without = fallback === null ? "" : ` (${WITHOUT_MODEL[fallback]})`;
   return `${search}; ${order}${without}; ${waveSize} asked at a time`;
@@ -123,9 +128,10 @@ function answerTo(offer: Offer): string {
     case "won":
       return "he accepted, and the ride is his";
     case "ended":
+      if (offer.exchanged) return "he accepted; a nearer driver took the ride over on the way";
       return "he accepted; the ride has ended or left him since";
     case "dead":
-      return REFUSED[offer.reason];
+      return offer.instead && offer.reason === "superseded" ? KEPT : REFUSED[offer.reason];
   }
 }
 

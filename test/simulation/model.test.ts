@@ -99,8 +99,24 @@ test("everything that can happen does happen in the explored worlds", () => {
   ]);
 });
 
+test("[X3] a driver who was at the pickup keeps his ride: where nothing looks, one is found who does not", () => {
+  const { finding } = exploreCase(caseOf("an arrival leaves the offer open, and the accept does not look"));
+  expect(finding!.trace.slice(-2)).toEqual([
+    "shard: the driver of ride A is at the pickup",
+    "shard: judges the accept of A#2",
+  ]);
+  expect(finding!.message).toBe("x was at the pickup of ride A by A#1, and another took it over");
+});
+
 describe("the model's lock is the product's lock, for every state of it and every message", () => {
-  const scope: Scope = { shardOfRide: [0, 1], drivers: 1, offersOfShard: [2, 2], wave: 1, redispatch: true };
+  const scope: Scope = {
+    shardOfRide: [0, 1],
+    drivers: 1,
+    offersOfShard: [2, 2],
+    wave: 1,
+    redispatch: true,
+    exchange: false,
+  };
   const offers = [0, 1, 2, 3];
   const idOf = (offer: number) => `offer-${offer}` as OfferId;
   const placeOf = (offer: number) => {

@@ -31,6 +31,7 @@ export function mutated(file: URL, edits: readonly Edit[]): string {
 const LOCK = "src/matching/driver-lock.ts";
 const OFFER = "src/matching/offer.ts";
 const ACCEPT = "src/matching/assignment.ts";
+const EXCHANGE = "src/matching/exchange.ts";
 const STATE = "src/matching/shard-state.ts";
 const APPLY = "src/matching/apply.ts";
 const REQUEST = "src/matching/request.ts";
@@ -51,11 +52,13 @@ const releasedOnce = [
   edit(OFFER, 'shard.timers.set("offer.release", offerId, now + pauseMs);', "void pauseMs;"),
   edit(APPLY, "else release(turn, offer.id);", ""),
 ];
-const rideUnguarded = edit(
-  ACCEPT,
-  'if (ride.state !== "matching") return { outcome: "lost", reason: "ride_over" };',
-  "",
+const rideUnguarded = edit(ACCEPT, 'ride.state !== "matching" && !mayTakeOver(shard, ride, offer, now)', "now < 0");
+const takenFromAnybody = edit(
+  EXCHANGE,
+  'return ride.state === "assigned" && ride.offerId === instead && secondsLeft(shard, ride, now) !== null;',
+  "return ride.offerId === instead;",
 );
+const arrivalLeavesOpen = edit("src/matching/trip.ts", 'killLiveOffers(turn, rideId, "superseded");', "");
 const losersLive = edit(ACCEPT, 'killLiveOffers(turn, ride.id, "superseded");', "");
 
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
@@ -65,7 +68,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   ),
   "a lock that its own timer releases": mutant(
     ["S2", "S3"],
-    edit(LOCK, 'if (verdict === "dead") return', "if (verdict !== undefined) return"),
+    edit(LOCK, 'if (verdict === "dead" || verdict === "exchanged") {', "if (verdict !== undefined) {"),
   ),
   "a release matched by ride, not by offer": mutant(
     ["S2", "S3"],
@@ -92,7 +95,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ["S1", "S5"],
     edit(
       ACCEPT,
-      '  shard.timers.set("ride.pickup_watch", ride.id, now + shard.setting.market.dispatch.pickupWatchMs);\n  return assigned;',
+      "  return assigned;",
       `  shard.offers.delete(offerId);
   shard.offersOfRide.set(ride.id, shard.offersOfRide.get(ride.id)!.filter((id) => id !== offerId));
   return assigned;`,
@@ -119,15 +122,19 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rideUnguarded,
   ),
   "losers that stay open, and an accept that does not look at the ride": mutant(
-    ["S1", "S6"],
+    ["S1", "S6", "X3"],
     losersLive,
     rideUnguarded,
   ),
-  "losers that stay open": mutant(["S6"], losersLive),
+  "losers that stay open": mutant(["S6", "X3"], losersLive),
   "an accept after the offer's end": mutant(["S6"], edit(ACCEPT, "if (offer.expiresAt <= now) {", "if (false) {")),
   "a version that is not raised": mutant(
     ["S6"],
-    edit(ACCEPT, "const version = ride.version + 1;", "const version = ride.version;"),
+    edit(
+      ACCEPT,
+      "const version = ride.version + 1;\n  const assigned",
+      "const version = ride.version;\n  const assigned",
+    ),
   ),
   "an event left out of the outbox": mutant(["S4"], edit(STATE, '{ type: "append.event", event },', "")),
   "a winner's row that is not saved": mutant(
@@ -192,6 +199,25 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       "const anothers = false;",
     ),
   ),
+  "a driver on his way let go when another is asked": mutant(
+    ["S1", "X2"],
+    edit(
+      EXCHANGE,
+      "  intendOffer(turn, ride, chosen,",
+      `  const had = turn.shard.offers.get(ride.offerId)!;
+  turn.saveOffer({ ...had, state: "ended", endedAt: turn.now, released: false, exchanged: true });
+  intendOffer(turn, ride, chosen,`,
+    ),
+  ),
+  "a takeover that leaves the other driver his ride": mutant(
+    ["S1"],
+    edit(ACCEPT, 'if (ride.state === "assigned") endRideOffer(turn, ride, true);\n  else', ""),
+  ),
+  "a ride taken over from a driver who has arrived": mutant(["X3", "S6"], takenFromAnybody, arrivalLeavesOpen),
+  "a lock that does not count exchanges": mutant(
+    ["X4"],
+    edit(LOCK, 'if (outcome === "exchanged") return exchanges + 1;', ""),
+  ),
   "an event acknowledged before it is written": mutant(
     ["S4", "S7"],
     edit(
@@ -211,4 +237,5 @@ export const HARMLESS: Readonly<Record<string, Mutant>> = {
   "no fence, but a lock that asks": mutant([], noFence),
   "a lock that never asks, but a fence and releases that are retried": mutant([], neverAsks),
   "an accept that does not look at the ride, whose losers are dead": mutant([], rideUnguarded),
+  "a takeover that does not look, where an arrival closes the offer": mutant([], takenFromAnybody),
 };

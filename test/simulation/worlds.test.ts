@@ -8,6 +8,7 @@ const SEEDS_PER_TEST = 20;
 const MUST_HAPPEN = [
   "ride.requested",
   "ride.assigned",
+  "ride.exchanged",
   "ride.arrived",
   "ride.started",
   "ride.completed",

@@ -46,7 +46,7 @@ describe("a driver's lock", () => {
     await release("kim", 3);
     await evictDurableObject(lockOf("kim"));
     expect(await reserve("kim", 3)).toEqual({ outcome: "stale" });
-    expect(await reserve("kim", 4)).toEqual({ outcome: "reserved", session: { shard: THERE, epoch: 2 } });
+    expect(await reserve("kim", 4)).toEqual({ outcome: "reserved", exchanges: 0, session: { shard: THERE, epoch: 2 } });
   });
 
   test("[K1] [S2] lets one of twenty shards have the driver, whatever the order", async () => {

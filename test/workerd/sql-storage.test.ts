@@ -61,6 +61,8 @@ function offer(seq: number, of: Ride, driver: string, state: Offer["state"] = "o
     pickupMeters: 1,
     pickupSeconds: 1,
     createdAt: AT,
+    instead: null,
+    exchangesOfDriver: 0,
   };
   switch (state) {
     case "intent":
@@ -70,7 +72,7 @@ function offer(seq: number, of: Ride, driver: string, state: Offer["state"] = "o
     case "won":
       return { ...base, state, wonAt: AT };
     case "ended":
-      return { ...base, state, wonAt: AT, endedAt: AT, released };
+      return { ...base, state, wonAt: AT, endedAt: AT, released, exchanged: false };
     case "dead":
       return { ...base, state, reason: "declined", endedAt: AT, released };
   }
@@ -91,6 +93,7 @@ function decision(of: Ride, offersBefore: number, wave = 1): Decision {
     at: AT,
     attempt: 1,
     wave,
+    instead: null,
     radiusMeters: 1_000,
     marketVersion: 3,
     policy: "broadcast",

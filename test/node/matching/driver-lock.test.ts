@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { NEW_DRIVER_STATS } from "../../../src/domain/driver.ts";
-import type { OfferId } from "../../../src/domain/ride.ts";
+import type { OfferId, OfferVerdict } from "../../../src/domain/ride.ts";
+import type { ReleaseOutcome } from "../../../src/matching/commands.ts";
 import {
   applyToLock,
   type LockAnswer,
@@ -24,7 +25,7 @@ const reserve = (seq: number, shard = HERE): LockCommand => ({
   seq,
   shard,
 });
-const release = (seq: number, shard = HERE, outcome: "accepted" | "declined" | "none" = "none"): LockCommand => ({
+const release = (seq: number, shard = HERE, outcome: ReleaseOutcome = "none"): LockCommand => ({
   type: "release",
   offerId: offer(`${shard}#${seq}`),
   seq,
@@ -47,7 +48,7 @@ function run(commands: readonly LockCommand[], from: LockState = NEW_LOCK, now =
 describe("reserving", () => {
   test("[K1] holds a free driver who has a socket, and says where that is", () => {
     const { state, answers } = run([attach("t1"), reserve(1)]);
-    expect(answers[1]).toEqual({ type: "reserved", session: { shard: HERE, epoch: 1 } });
+    expect(answers[1]).toEqual({ type: "reserved", exchanges: 0, session: { shard: HERE, epoch: 1 } });
     expect(state.holder).toEqual({ offerId: offer(`${HERE}#1`), seq: 1, shard: HERE, since: START });
   });
 
@@ -147,7 +148,7 @@ describe("attaching", () => {
 
 describe("time", () => {
   const held = run([attach("t1"), reserve(1)]).state;
-  const asked = (verdict: "hold" | "dead" | null): LockCommand => ({
+  const asked = (verdict: OfferVerdict | null): LockCommand => ({
     type: "asked",
     offerId: offer(`${HERE}#1`),
     verdict,
@@ -178,6 +179,28 @@ describe("time", () => {
   });
 });
 
+describe("rides that others took over", () => {
+  const lost = (outcome: ReleaseOutcome) => run([attach("t1"), reserve(1), release(1, HERE, outcome)]).state;
+  const said = (state: LockState) => run([reserve(2)], state).answers[0];
+
+  test("[X4] are said to whoever reserves the driver, until he has driven one himself", () => {
+    expect(said(lost("exchanged"))).toMatchObject({ type: "reserved", exchanges: 1 });
+    const { state } = run([reserve(2), release(2, HERE, "accepted")], lost("exchanged"));
+    expect(run([reserve(3)], state).answers[0]).toMatchObject({ exchanges: 1 });
+    const driven = run([reserve(3), release(3, HERE, "driven"), reserve(4)], state);
+    expect(driven.answers[2]).toMatchObject({ exchanges: 0 });
+    expect(said(lost("accepted"))).toMatchObject({ exchanges: 0 });
+  });
+
+  test("[X4] are counted once, whether the release says it or the lock has asked before", () => {
+    const held = run([attach("t1"), reserve(1)]).state;
+    const asked: LockCommand = { type: "asked", offerId: offer(`${HERE}#1`), verdict: "exchanged" };
+    const { state } = run([asked, release(1, HERE, "exchanged"), release(1, HERE, "exchanged"), asked], held);
+    expect([state.holder, state.exchanges]).toEqual([null, 1]);
+    expect(run([reserve(1)], state).types).toEqual(["stale"]);
+  });
+});
+
 test("[K7] a driver's record moves by a tenth of what he answers, and not at all for what others did", () => {
   const accepted = nextStats(NEW_DRIVER_STATS, "accepted");
   expect(accepted).toMatchObject({ offersSeen: 1, declinesInRow: 0 });
@@ -186,6 +209,9 @@ test("[K7] a driver's record moves by a tenth of what he answers, and not at all
   expect(declined).toMatchObject({ offersSeen: 3, declinesInRow: 2 });
   expect(declined.acceptRate).toBeCloseTo(0.73 * 0.81, 12);
   expect(nextStats(declined, "none")).toBe(declined);
+  for (const yes of ["accepted", "driven", "exchanged"] as const) {
+    expect(nextStats(declined, yes)).toEqual(nextStats(declined, "accepted"));
+  }
   expect(nextStats(declined, "accepted").declinesInRow).toBe(0);
   const { state } = run([attach("t1"), reserve(1), release(1, HERE, "declined")]);
   expect(state.stats.declinesInRow).toBe(1);

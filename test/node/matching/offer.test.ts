@@ -23,7 +23,7 @@ function offered(): ShardKit {
 const answer = (kit: ShardKit, outcome: "busy" | "offline" | "stale" | "unanswered") =>
   kit.say({ type: "reserve.answered", offerId: kit.offerTo("ann").id, outcome });
 const reserve = (kit: ShardKit, session = { shard: ELSEWHERE, epoch: 1 }) =>
-  kit.say({ type: "reserve.answered", offerId: kit.offerTo("ann").id, outcome: "reserved", session });
+  kit.say({ type: "reserve.answered", offerId: kit.offerTo("ann").id, outcome: "reserved", session, exchanges: 0 });
 const releases = (effects: ReturnType<ShardKit["say"]>) => ofType(effects, "release").map(({ offerId }) => offerId);
 
 describe("an offer begins", () => {
@@ -168,6 +168,7 @@ describe("a dead offer", () => {
       type: "reserve.answered",
       offerId: offer.id,
       outcome: "reserved",
+      exchanges: 0,
       session: { shard: ELSEWHERE, epoch: 1 },
     });
     kit.say({ type: "push.answered", offerId: offer.id, outcome: "no_socket" });

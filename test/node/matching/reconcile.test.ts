@@ -67,7 +67,7 @@ describe("the rows of a shard", () => {
 
 describe("a won offer and its driver's lock", () => {
   const { winner } = assigned();
-  const ended: Offer = { ...winner, state: "ended", endedAt: 1, released: false };
+  const ended: Offer = { ...winner, state: "ended", endedAt: 1, released: false, exchanged: false };
   const other = "dr5ru.other#7" as OfferId;
   const judge = (holds: OfferId | null, otherAlive: boolean, after: Offer | null = winner) =>
     names(winnerViolations(winner as WonOffer, { holds, otherAlive }, after));

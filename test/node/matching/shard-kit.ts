@@ -45,6 +45,7 @@ export const DISPATCH: Market["dispatch"] = {
   fairnessSeconds: 0,
   fairnessAfterMs: 600_000,
   destinationShare: 0,
+  replanning: false,
   offerTtlMs: 15_000,
   matchDeadlineMs: 120_000,
   startRadiusMeters: 1_000,
@@ -225,6 +226,12 @@ export class ShardKit {
     return [...effects, ...this.say({ type: "trip.judged", ...judged })];
   }
 
+  /** The ranker answers this question now, nearest first. */
+  rank(asking: Extract<Effect, { type: "rank" }>): Effect[] {
+    const { rideId, searchId } = asking;
+    return this.say({ type: "candidates.ranked", rideId, searchId, ranked: rankedNearest(asking) });
+  }
+
   /** A ride that this driver has just won. */
   assigned(name = "ann", rider = "rita"): RideId {
     this.driver(name, 300);
@@ -293,7 +300,7 @@ export class ShardKit {
     }
     if (effect.type === "reserve" && this.world.reserves) {
       const session = { shard: HERE, epoch: this.epochOf(effect.driverId) };
-      return [{ type: "reserve.answered", offerId: effect.offerId, outcome: "reserved", session }];
+      return [{ type: "reserve.answered", offerId: effect.offerId, outcome: "reserved", session, exchanges: 0 }];
     }
     if (effect.type === "release" && this.world.acknowledges) {
       return [{ type: "release.acknowledged", offerId: effect.offerId }];

@@ -239,7 +239,7 @@ describe("tracking", () => {
     kit.request("rita");
     const offerId = kit.offerTo("ann").id;
     const session = { shard: ELSEWHERE, epoch: 9 };
-    kit.say({ type: "reserve.answered", offerId, outcome: "reserved", session });
+    kit.say({ type: "reserve.answered", offerId, outcome: "reserved", session, exchanges: 0 });
     kit.say({ type: "offer.accepted", offerId, driverId: driverId("ann"), from: session });
     const pushes = ofType(kit.wait(300_000), "push");
     expect(pushes).toMatchObject([{ to: session, notice: { type: "trip.changed", ride: { state: "matching" } } }]);

@@ -179,6 +179,28 @@ test("[S6] a ride that leaves a terminal state is found", () => {
   expect(rulesBroken(evidence(run))).toEqual(["S6"]);
 });
 
+test("[X2] a ride that a nearer driver takes over on the way is no violation, and after the arrival it is", () => {
+  const run = goodRide(RIDE, "ann", 0);
+  const mine = { rideId: RIDE, offerId: offerOf(RIDE, 2) };
+  const taken = [
+    event(RIDE, 1, "ride.requested", "matching", 0),
+    event(RIDE, 2, "ride.assigned", "assigned", 4, ["ann", 1]),
+    event(RIDE, 3, "ride.exchanged", "assigned", 8, ["bob", 2]),
+    event(RIDE, 4, "ride.started", "on_trip", 10, ["bob", 2]),
+    event(RIDE, 5, "ride.completed", "completed", 21, ["bob", 2]),
+  ];
+  const records: HistoryRecord[] = [
+    ...run.records.slice(0, 6),
+    { t: 7, who: "bob", op: "accept", type: "invoke", ...mine },
+    { t: 9, who: "bob", op: "accept", type: "ok", ...mine, outcome: "won" },
+    { t: 20, who: "bob", op: "step", type: "invoke", step: "complete", ...mine },
+    { t: 22, who: "bob", op: "step", type: "ok", step: "complete", ...mine, version: 5, state: "completed" },
+  ];
+  expect(checkHistory(evidence({ records, events: taken }))).toEqual([]);
+  const late = taken.with(1, event(RIDE, 2, "ride.arrived", "arrived", 4, ["ann", 1]));
+  expect(rulesBroken(evidence({ records, events: late }))).toContain("S6");
+});
+
 test("[B1] a driver who gave a ride back hears it as looking for a driver, also when another has it, and nobody else may", () => {
   const run = goodRide(RIDE, "bob", 100);
   const given = {

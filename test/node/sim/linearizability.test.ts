@@ -70,12 +70,33 @@ const nobodyCame = events(
   ["ride.arrived", "arrived", 200, 1],
   ["ride.no_show", "cancelled_no_show", 1_000, 1],
 );
+const exchanged = events(
+  ["ride.requested", "matching", 0],
+  ["ride.assigned", "assigned", 10, 1],
+  ["ride.exchanged", "assigned", 50, 2],
+);
 const unserved = events(["ride.requested", "matching", 0], ["ride.no_driver", "no_driver", 1_000]);
 
 /** What happened, what clients heard, what D1 holds. */
 type Case = readonly [string, readonly HistoryRecord[], (readonly RideEvent[])?];
 
 const GOOD: readonly Case[] = [
+  [
+    "a nearer driver takes the ride over, and the first one's arrival comes too late; he takes another",
+    [
+      ...anna([0, 10]),
+      ...bert([40, 60]),
+      ...step("anna", "arrive", offer(1), [55, 70], true),
+      ...step("anna", "cancel", offer(1), [75, 78]),
+      ...step("bert", "arrive", offer(2), [80, 90]),
+      ...accept("anna", offer(1, OTHER), [80, 90]),
+    ],
+    exchanged,
+  ],
+  [
+    "a nearer driver comes after the arrival of the first, and his accept is refused",
+    [...anna([0, 10]), ...step("anna", "arrive", offer(1), [20, 30]), ...bert([25, 60], "superseded")],
+  ],
   [
     "one driver wins, drives and completes",
     [
@@ -140,6 +161,16 @@ const GOOD: readonly Case[] = [
 ];
 
 const BAD: readonly Case[] = [
+  [
+    "a ride is taken over from a driver who has heard that he is at the pickup",
+    [...anna([0, 10]), ...step("anna", "arrive", offer(1), [20, 30]), ...bert([40, 60])],
+    exchanged,
+  ],
+  [
+    "a ride is taken over, and the driver who lost it drives it all the same",
+    [...anna([0, 10]), ...bert([40, 60]), ...step("anna", "start", offer(1), [80, 90])],
+    exchanged,
+  ],
   ["two drivers win one ride", [...anna([0, 10]), ...bert([5, 15])]],
   [
     "a second driver wins before the first has said that he gives back",
