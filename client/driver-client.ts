@@ -75,6 +75,8 @@ class Connection implements DriverClient {
   #live = false;
   #url = "";
   #standing: { readonly available: boolean; readonly destination?: LatLng | undefined };
+  /** What the newest hello said of it. */
+  #greetedWith: unknown = null;
   #stopped = false;
   #failures = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -103,6 +105,10 @@ class Connection implements DriverClient {
 
   setAvailable(available: boolean, destination?: LatLng): void {
     this.#standing = { available, destination };
+    this.#sayStanding();
+  }
+
+  #sayStanding(): void {
     this.#current?.send(JSON.stringify({ type: "status", ...this.#standing }));
   }
 
@@ -166,7 +172,11 @@ class Connection implements DriverClient {
   }
 
   #open(ticket: string): DriverSocket {
-    const socket: DriverSocket = openDriverSocket({ url: this.#url, ticket }, () => this.#standing, {
+    const greet = () => {
+      this.#greetedWith = this.#standing;
+      return this.#standing;
+    };
+    const socket: DriverSocket = openDriverSocket({ url: this.#url, ticket }, greet, {
       onNotice: (notice) => this.#hear(socket, notice),
       onClosed: (code, reason) => this.#closed(socket, code, reason),
     });
@@ -189,6 +199,11 @@ class Connection implements DriverClient {
       case "session.ending":
         void this.#renew();
         return;
+      case "status":
+        // Nobody acknowledges a status: who hears that he rests, and does not, was not heard.
+        if (notice.status.state === "paused" && this.#standing.available) this.#sayStanding();
+        this.#options.onEvent({ type: "told", notice });
+        return;
       default:
         this.#options.onEvent({ type: "told", notice });
     }
@@ -200,6 +215,8 @@ class Connection implements DriverClient {
     this.#live = true;
     this.#fixEveryMs = welcome.fixEveryMs;
     this.#failures = 0;
+    // He may have changed his mind since the hello: until now there was nobody to tell.
+    if (this.#greetedWith !== this.#standing) this.#sayStanding();
     if (this.#newest && performance.now() - this.#newest.at < KEPT_FIX_MS) this.#sendNewestFix();
     this.#commands.repeatAll();
     this.#options.onEvent({ type: "live", welcome });

@@ -35,6 +35,8 @@ export interface Faults {
   readonly alarmLateMs: number;
   /** Clocks of shards and locks differ from the world's by up to this. */
   readonly clockSkewMs: number;
+  /** No fault, but no less sudden: a shard hears that its market dispatches in another way. */
+  readonly marketChangedEveryMs: number;
 }
 
 export const CALM: Faults = {
@@ -60,6 +62,7 @@ export const CALM: Faults = {
   rankerLate: 0,
   alarmLateMs: 0,
   clockSkewMs: 0,
+  marketChangedEveryMs: Number.POSITIVE_INFINITY,
 };
 
 /** Where being late hurts most: release and reserve against each other, push against accept, attach against attach. */
@@ -112,5 +115,6 @@ export function drawFaults(random: Random): Faults {
     rankerLate: share(0.02, 0.5),
     clockSkewMs: on() ? between(10, 8_000) : 0,
     alarmLateMs: on() ? between(1, 3_000) : 0,
+    marketChangedEveryMs: every(3_000, 60_000),
   };
 }

@@ -1,5 +1,6 @@
 /** Where a world lies and how its market dispatches: one, two or four cells meet in the middle of it. */
 import { DISPATCH_KINDS, type Market } from "../../src/domain/market.ts";
+import type { MarketSettings } from "../../src/domain/market-hours.ts";
 import type { LatLng } from "../../src/domain/place.ts";
 import { MINUTE_MS, SECOND_MS } from "../../src/domain/time.ts";
 import { destinationPoint } from "../../src/spatial/distance.ts";
@@ -63,4 +64,9 @@ export function crowdedMarket(market: Market): Market {
   const { dispatch } = market;
   if (dispatch.replanning) return market;
   return { ...market, dispatch: { ...dispatch, kind: "broadcast", waveSize: 8, startRadiusMeters: 3_500 } };
+}
+
+/** What an operator might make of it. */
+export function drawChange(random: Random): MarketSettings {
+  return { dispatch: { kind: random.pick(DISPATCH_KINDS), waveSize: 1 + random.int(4) } };
 }

@@ -112,6 +112,9 @@ export class ScriptedDriver implements SocketPeer {
       }
       case "trip.changed":
         return this.#takes(notice.ride);
+      case "status":
+        if (notice.status.state === "paused" && this.#available) this.#sayAvailable();
+        return;
       case "rehome":
         this.#connect(notice.ticket as ShardName);
     }
@@ -203,10 +206,11 @@ export class ScriptedDriver implements SocketPeer {
     this.#unsure = true;
   }
 
-  #welcomed(socket: Socket, { holding }: DriverNotice & { type: "welcome" }): void {
+  #welcomed(socket: Socket, { holding, status }: DriverNotice & { type: "welcome" }): void {
     if (this.#opening === socket) this.#opening = null;
     if (this.#live !== null && this.#live !== socket) this.#old.push(this.#live);
     this.#live = socket;
+    if (status.state === "paused" && this.#available) this.#sayAvailable();
     this.#sendFix();
     if (holding.kind === "offer") this.#offered({ type: "offer", ...holding.offer });
     if (holding.kind === "ride") this.#takes(holding.ride);
@@ -265,6 +269,10 @@ export class ScriptedDriver implements SocketPeer {
 
   #toggle(): void {
     this.#available = !this.#available;
+    this.#sayAvailable();
+  }
+
+  #sayAvailable(): void {
     this.#live?.up({ type: "status", available: this.#available });
   }
 

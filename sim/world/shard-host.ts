@@ -4,6 +4,7 @@
  * drivers' frames is in shard-door.ts, what it says to others in shard-outside.ts.
  */
 import type { DriverId } from "../../src/domain/driver.ts";
+import type { MarketSettings } from "../../src/domain/market-hours.ts";
 import type { ShardName } from "../../src/domain/place.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import type { Answer, Command, Write } from "../../src/matching/commands.ts";
@@ -47,6 +48,7 @@ export class ShardHost implements SocketServer {
   readonly #door: ShardDoor;
   #runtime: ShardRuntime | null = null;
   #incarnation = 0;
+  #version = 0;
   #downUntil = 0;
   #alarm: { readonly at: EpochMs } | null = null;
   #rung = { at: 0, times: 0 };
@@ -108,6 +110,14 @@ export class ShardHost implements SocketServer {
   alive(): () => boolean {
     const incarnation = this.#incarnation;
     return () => this.#incarnation === incarnation;
+  }
+
+  /** Its market's control has a newer version for it. */
+  changeMarket(settings: MarketSettings): void {
+    this.#version += 1;
+    const configured = { version: this.#version, configuration: { settings, hours: [] } };
+    if (this.enter(() => this.submit({ type: "market.configured", configured })))
+      this.world.auditor.count("market changed");
   }
 
   open(socket: Socket, available: boolean): void {

@@ -16,7 +16,7 @@ import { CALM, drawFaults, type Faults } from "./faults.ts";
 import { EventQueue, MemoryHistory } from "./history.ts";
 import { LockHost } from "./lock-host.ts";
 import { Network } from "./network.ts";
-import { crowdedMarket, drawMarket, drawPlaces, SHARD_BITS } from "./scene.ts";
+import { crowdedMarket, drawChange, drawMarket, drawPlaces, SHARD_BITS } from "./scene.ts";
 import { ScriptedDriver } from "./scripted-driver.ts";
 import { ScriptedRider } from "./scripted-rider.ts";
 import { Settlement } from "./settlement.ts";
@@ -81,17 +81,18 @@ export class World {
     this.#seed = seed;
     this.#root = root;
     this.random = root.fork("objects");
-    this.faults = drawFaults(root.fork("faults"));
+    const faults = drawFaults(root.fork("faults"));
+    this.faults = crowded ? { ...faults, marketChangedEveryMs: Number.POSITIVE_INFINITY } : faults;
     const temper = drawTemper(root.fork("temper"));
     const market = drawMarket(root.fork("market"));
     this.temper = crowded ? hurried(temper) : temper;
     this.market = crowded ? crowdedMarket(market) : market;
     this.place = drawPlaces(root.fork("places"));
     this.#healAt = START_AT + (1 + size.int(3)) * MINUTE_MS;
-    const faults = () => this.faults;
+    const current = () => this.faults;
     const count = (name: string) => this.auditor.count(name);
-    this.network = new Network(this.loop, root.fork("network"), faults, count);
-    this.queue = new EventQueue(this.loop, root.fork("queue"), faults, (events) => this.#archive(events), count);
+    this.network = new Network(this.loop, root.fork("network"), current, count);
+    this.queue = new EventQueue(this.loop, root.fork("queue"), current, (events) => this.#archive(events), count);
     // Who shall be nearer than the driver on his way must be there.
     const fewest = crowded || market.dispatch.replanning ? 6 : 2;
     const [drivers, riders] = [fewest + size.int(5), fewest + size.int(5)];
@@ -139,6 +140,8 @@ export class World {
     const random = this.#root.fork(`fate of ${name}`);
     this.#often(random, this.faults.shardKilledEveryMs, () => host.kill());
     this.#often(random, this.faults.shardSleepsEveryMs, () => host.sleep());
+    const operator = this.#root.fork(`operator of ${name}`);
+    this.#often(operator, this.faults.marketChangedEveryMs, () => host.changeMarket(drawChange(operator)));
     return host;
   }
 

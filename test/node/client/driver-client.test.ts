@@ -182,6 +182,27 @@ test("[D19] where the driver is going is said at once, and again on the next soc
   expect(await next.next()).toEqual({ type: "hello", protocol: 1, available: true, destination });
 });
 
+test("a change of mind between the hello and its welcome is said after it", async () => {
+  const old = await welcomed();
+  old.say({ type: "rehome", ticket: "moved" });
+  const next = await peers.take();
+  expect(await next.next()).toEqual({ type: "hello", protocol: 1, available: true });
+  client.setAvailable(false);
+  next.say(WELCOME);
+  expect(await next.next()).toEqual({ type: "status", available: false });
+});
+
+test("told that the driver rests, it says again that he does not", async () => {
+  const peer = await welcomed();
+  peer.say({ type: "status", status: { state: "paused", reason: "driver" } });
+  expect(await peer.next()).toEqual({ type: "status", available: true });
+  client.setAvailable(false);
+  expect(await peer.next()).toEqual({ type: "status", available: false });
+  peer.say({ type: "status", status: { state: "paused", reason: "driver" } });
+  client.setAvailable(true);
+  expect(await peer.next()).toEqual({ type: "status", available: true });
+});
+
 test("[D17] told that its session ends, it comes in with a new ticket before it goes", async () => {
   const old = await welcomed();
   old.say({ type: "session.ending", endsInMs: 60_000 });
