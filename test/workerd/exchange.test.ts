@@ -124,6 +124,22 @@ test("[X3] [A2] is refused after the first has arrived, who then drives", async 
   for (const driver of [first, second]) driver.close();
 });
 
+test("[X2] [X3] [H6] [K8] goes on when every object dies while the second is asked, once it is known where the first is", async () => {
+  const { rideId, ada, bob, first, second, his, hers } = await askedNearer("asked");
+  await abortAllDurableObjects();
+  expect(await Promise.all([ada, bob].map(heldBy))).toEqual([his, hers]);
+  expect(await rideAt(pickup, rideId)).toMatchObject({ state: "assigned", version: 2, driver: { id: ada } });
+  const [firstAgain, secondAgain] = [await driverAt(ada, far), await driverAt(bob, near)];
+  await vi.waitFor(async () => {
+    expect((await rideAt(pickup, rideId)).driver?.position).toBeDefined();
+  }, SOON);
+  await accept(secondAgain, hers);
+  expect(await firstAgain.hear("trip.changed")).toMatchObject({ ride: { offerId: his, exchanged: true } });
+  for (const name of ["arrive", "start", "complete"] as const) await step(secondAgain, hers, name);
+  await comesToRest(rideId, [ada, bob]);
+  for (const driver of [first, second, firstAgain, secondAgain]) driver.close();
+});
+
 test("[X2] [H6] [K8] [L2] is whole when every object dies right after it: the second has the ride, and the first is free", async () => {
   const { rideId, ada, bob, first, second, his, hers } = await askedNearer("dead");
   const answer = await shardOf(pickup).acceptOffer({

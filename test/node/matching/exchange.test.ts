@@ -183,6 +183,7 @@ describe("an exchange", () => {
     kit.locate("bob", at(-500));
     kit.driver("eve", 10);
     kit.wait(2_000);
+    expect(ofType(kit.effects, "rank")).toHaveLength(2);
     expect([asked(kit), isRidden(kit)]).toEqual([["ann", "bob"], "bob"]);
   });
 
@@ -198,6 +199,7 @@ describe("an exchange", () => {
     kit.driver("bob", -100);
     kit.wait(2_000);
     expect(asked(kit, 1)).toEqual(["ann"]);
+    expect(ofType(kit.effects, "rank")).toHaveLength(2);
   });
 
   test("[X4] is told to the lock of who lost the ride, and so is the trip that he drives then", () => {
