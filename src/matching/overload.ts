@@ -36,7 +36,7 @@ const NEVER = Number.POSITIVE_INFINITY;
  * What each level is for decides what may call for it: frames come fewer when drivers are asked to send fewer, a slow
  * model hurts no more once it is not asked, and only a lag that nothing has cured turns riders away.
  */
-export const THRESHOLDS: readonly LoadSample[] = [
+const THRESHOLDS: readonly LoadSample[] = [
   { lagMs: 100, framesPerSecond: 500, inferenceMs: NEVER },
   { lagMs: 300, framesPerSecond: NEVER, inferenceMs: 12 },
   { lagMs: 1_000, framesPerSecond: NEVER, inferenceMs: NEVER },
@@ -44,7 +44,7 @@ export const THRESHOLDS: readonly LoadSample[] = [
 /** So many beats in a row call for a level before it comes: one long pause is no overload. */
 export const RISE_BEATS = 3;
 /** Below this share of a level's thresholds for so long, the level below is tried. */
-export const FALL_SHARE = 0.4;
+const FALL_SHARE = 0.4;
 export const FALL_AFTER_MS = 10 * SECOND_MS;
 /** Drivers are asked for fixes this much less often, but not less often than every `SLOWEST_FIX_MS`. */
 const SLOWER = 2;
