@@ -34,7 +34,7 @@ const DEFAULT_DRIVERS = 200;
 /** A ride keeps a driver for about a third of an hour; a third of the fleet should be free to choose from. */
 const REQUESTS_PER_DRIVER_HOUR = 1.6;
 /** Real pickups also happen where hardly any do; enough drivers means that some are there too. */
-const REPLAYED_PER_DRIVER_HOUR = 0.65;
+const REPLAYED_PER_DRIVER_HOUR = 0.72;
 const DRAIN_MS = 25_000;
 const COUNT_EVERY_MS = 2_000;
 
