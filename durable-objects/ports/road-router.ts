@@ -7,8 +7,8 @@ import type { Candidate } from "../../src/domain/driver.ts";
 import type { LatLng } from "../../src/domain/place.ts";
 import { parseRouteTable, routeTableUrl } from "../../src/protocol/route-table.ts";
 
-/** A router that stands near answers 24 ways in a few milliseconds. */
-const ROUTE_DEADLINE_MS = 40;
+/** How long a ranking waits. A router that stands near answers 24 ways in a few milliseconds. */
+export const ROUTE_DEADLINE_MS = 40;
 
 export type RoutingOutcome = "answered" | "late" | "failed" | "left_alone";
 
@@ -21,12 +21,17 @@ export interface Routed {
 const circuits = new CircuitBreakers();
 
 /** One call for all candidates. Never rejects. A driver whom no road leads to the pickup keeps the time he had. */
-export async function timeByRoad(base: string, candidates: readonly Candidate[], pickup: LatLng): Promise<Routed> {
+export async function timeByRoad(
+  base: string,
+  candidates: readonly Candidate[],
+  pickup: LatLng,
+  deadlineMs: number,
+): Promise<Routed> {
   const saidAt = Date.now();
   if (!circuits.admits(base, saidAt)) return { candidates, outcome: "left_alone" };
   const places = candidates.map(({ position }) => position);
   try {
-    const seconds = await ask(routeTableUrl(base, places, pickup), places.length);
+    const seconds = await ask(routeTableUrl(base, places, pickup), places.length, deadlineMs);
     circuits.answered(base, saidAt);
     const timed = candidates.map((candidate, index) => {
       return { ...candidate, pickupSeconds: seconds[index] ?? candidate.pickupSeconds };
@@ -39,8 +44,8 @@ export async function timeByRoad(base: string, candidates: readonly Candidate[],
   }
 }
 
-async function ask(url: string, places: number): Promise<(number | null)[]> {
-  const response = await fetch(url, { redirect: "manual", signal: AbortSignal.timeout(ROUTE_DEADLINE_MS) });
+async function ask(url: string, places: number, deadlineMs: number): Promise<(number | null)[]> {
+  const response = await fetch(url, { redirect: "manual", signal: AbortSignal.timeout(deadlineMs) });
   if (!response.ok) {
     await response.body?.cancel();
     throw new Error(`router: ${response.status}`);

@@ -18,7 +18,7 @@ import type { DriverSockets } from "./driver-sockets.ts";
 import type { LoadMeter } from "./load-meter.ts";
 import type { ModelRanker } from "./model-ranker.ts";
 import { positionText, type RiderStreams, rideEventText } from "./rider-streams.ts";
-import { timeByRoad } from "./road-router.ts";
+import { ROUTE_DEADLINE_MS, timeByRoad } from "./road-router.ts";
 import type { ShardCounters } from "./shard-counters.ts";
 
 /** A ride is not kept waiting for a better order: after this the nearest driver is the best. */
@@ -168,7 +168,7 @@ export class ObjectOutside implements ShardOutside {
   async #timed({ candidates, context }: Say<"rank">): Promise<readonly Candidate[]> {
     const { routerUrl } = this.#config;
     if (routerUrl === null) return candidates;
-    const routed = await timeByRoad(routerUrl, candidates, context.pickup);
+    const routed = await timeByRoad(routerUrl, candidates, context.pickup, ROUTE_DEADLINE_MS);
     this.#counters.add("routing", routed.outcome);
     return routed.candidates;
   }
