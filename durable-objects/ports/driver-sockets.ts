@@ -5,7 +5,7 @@
 import type { DriverId, DriverProfile } from "../../src/domain/driver.ts";
 import type { DriverNotice } from "../../src/domain/notice.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
-import type { SessionMemory } from "../../src/matching/commands.ts";
+import type { SessionMemory } from "../../src/matching/supply.ts";
 import { CLOSE, type CloseCode, encodeNotice } from "../../src/protocol/driver.ts";
 
 /** What a socket carries. `fresh` has a verified ticket and has not said hello; `live` is attached at its lock. */

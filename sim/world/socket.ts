@@ -2,7 +2,8 @@
 import type { DriverId, DriverProfile } from "../../src/domain/driver.ts";
 import type { DriverNotice } from "../../src/domain/notice.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
-import type { CloseReason, SessionMemory } from "../../src/matching/commands.ts";
+import type { CloseReason } from "../../src/matching/commands.ts";
+import type { SessionMemory } from "../../src/matching/supply.ts";
 import type { DriverUp } from "../../src/protocol/driver.ts";
 import type { EventLoop } from "./event-loop.ts";
 

@@ -21,6 +21,7 @@ import type { RankingContext } from "../ranking/feature-view.ts";
 import type { Ranked } from "../ranking/ranker.ts";
 import type { Decision } from "./decision.ts";
 import type { LoadSample } from "./overload.ts";
+import type { SessionMemory } from "./supply.ts";
 
 /** Where a driver's lock says his newest socket is. */
 export interface SessionAddress {
@@ -183,26 +184,6 @@ export interface FromDriver {
   readonly offerId: OfferId;
   readonly driverId: DriverId;
   readonly from: SessionAddress;
-}
-
-/** What a socket carries through hibernation; everything in it may be a moment old. */
-export interface SessionMemory {
-  readonly epoch: number;
-  readonly profile: DriverProfile;
-  readonly stats: DriverStats;
-  readonly available: boolean;
-  readonly destination?: LatLng | undefined;
-  readonly fix: Fix | null;
-  readonly idleSince: EpochMs;
-  readonly held: Held | null;
-  /** The driver's token is good until then, and so is the session. */
-  readonly endsAt: EpochMs;
-}
-
-/** The offer or ride that keeps a driver from being a candidate, as his socket's shard knows it. */
-export interface Held {
-  readonly offerId: OfferId;
-  readonly kind: "offered" | "engaged";
 }
 
 export type CommandOf<T extends Command["type"]> = Extract<Command, { type: T }>;

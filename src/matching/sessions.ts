@@ -3,7 +3,7 @@ import type { DriverId, Fix } from "../domain/driver.ts";
 import type { DriverNotice, Holding } from "../domain/notice.ts";
 import type { OfferId, RideState } from "../domain/ride.ts";
 import { metersToCell } from "../spatial/distance.ts";
-import type { CommandOf, Held, SessionAddress } from "./commands.ts";
+import type { CommandOf, SessionAddress } from "./commands.ts";
 import { nextStats } from "./driver-lock.ts";
 import { judgeFix } from "./fix-filter.ts";
 import { beginLeg, endLeg } from "./legs.ts";
@@ -12,7 +12,7 @@ import { fixCadenceMs } from "./overload.ts";
 import { surgeNow } from "./quote.ts";
 import { tell, tellCadence, tellEnd, tellStatus, wordsOf } from "./session-words.ts";
 import type { Turn } from "./shard-state.ts";
-import { memoryOf, type Session, statusOf } from "./supply.ts";
+import { type Held, memoryOf, type Session, statusOf } from "./supply.ts";
 import { trackRide } from "./tracking.ts";
 
 export function attachDriver(turn: Turn, command: CommandOf<"driver.attached">): void {

@@ -2,10 +2,10 @@
 import type { Candidate, DriverId, DriverProfile, DriverStats, DriverStatus, Fix } from "../domain/driver.ts";
 import { PAYMENT_METHODS, VEHICLE_TYPES } from "../domain/driver.ts";
 import type { LatLng, ShardName } from "../domain/place.ts";
-import type { RideRequest } from "../domain/ride.ts";
+import type { OfferId, RideRequest } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import { createNearestResult, type NearestResult, SupplyIndex } from "../spatial/supply-index.ts";
-import type { Held, NearbyQuery, SessionMemory } from "./commands.ts";
+import type { NearbyQuery } from "./commands.ts";
 import { isOnHisWay } from "./destination.ts";
 import { isSuspect, type JumpRecord, NO_JUMPS } from "./fix-filter.ts";
 import { LIMITS } from "./limits.ts";
@@ -46,6 +46,26 @@ export interface Session {
   toldFixEveryMs: number | null;
   /** He knows that it is about to end. */
   toldEnd: boolean;
+}
+
+/** What a socket carries through hibernation; everything in it may be a moment old. */
+export interface SessionMemory {
+  readonly epoch: number;
+  readonly profile: DriverProfile;
+  readonly stats: DriverStats;
+  readonly available: boolean;
+  readonly destination?: LatLng | undefined;
+  readonly fix: Fix | null;
+  readonly idleSince: EpochMs;
+  readonly held: Held | null;
+  /** The driver's token is good until then, and so is the session. */
+  readonly endsAt: EpochMs;
+}
+
+/** The offer or ride that keeps a driver from being a candidate, as his socket's shard knows it. */
+export interface Held {
+  readonly offerId: OfferId;
+  readonly kind: "offered" | "engaged";
 }
 
 type Wants = NearbyQuery["request"];
