@@ -14,8 +14,8 @@ import { answerOffer, BEHAVIOUR, driverCancel } from "../behaviour.ts";
 import { busyPlaceNear } from "../city/demand.ts";
 import type { FleetDriver } from "../city/fleet.ts";
 import { offerView } from "../city/offer-view.ts";
+import { LabCar } from "./lab-car.ts";
 import type { LabCity } from "./lab-city.ts";
-import { type Leg, legOf, positionOn } from "./leg.ts";
 
 type Doing =
   | { readonly kind: "home" }
@@ -33,8 +33,7 @@ export class LabDriver {
   /** Roaming, parking and shifts: nothing of it depends on how often he is asked. */
   readonly #errands: FleetDriver["random"];
   #doing: Doing = { kind: "home" };
-  #place: LatLng;
-  #leg: Leg | null = null;
+  #car: LabCar;
   #shard: ShardName | null = null;
   #epoch = 0;
   #fixes = 0;
@@ -48,18 +47,18 @@ export class LabDriver {
   constructor(city: LabCity, driver: FleetDriver) {
     this.#city = city;
     this.driver = driver;
-    this.#place = driver.start;
+    this.#car = new LabCar(city, driver.speedFactor, driver.start);
     this.#errands = driver.random.fork("errands");
   }
 
   /** He begins to work where he lives. */
   start(): void {
     const { loop, tally } = this.#city;
-    this.#place = this.driver.start;
+    this.#car = new LabCar(this.#city, this.driver.speedFactor, this.driver.start);
     this.#shiftEndsAt = loop.now + this.#errands.exponential(BEHAVIOUR.shiftMeanMs);
     tally.online(this.driver.driverId, loop.now);
     this.#becomeIdle();
-    this.#attach(shardAt(this.#place, this.#city.shardBits));
+    this.#attach(shardAt(this.driver.start, this.#city.shardBits));
   }
 
   /** His turn to say where he is. */
@@ -71,9 +70,7 @@ export class LabDriver {
     this.#turnHomeward();
     this.#city.counts.movements += 1;
     this.#fixes += 1;
-    const position = this.#position();
-    const headingDegrees = this.#leg?.headingDegrees ?? null;
-    const speedMetersPerSecond = this.#leg?.speedMetersPerSecond ?? 0;
+    const { position, headingDegrees, speedMetersPerSecond } = this.#car;
     const fix = { seq: this.#fixes, position, headingDegrees, speedMetersPerSecond, accuracyMeters: ACCURACY_METERS };
     this.#city
       .shard(this.#shard!)
@@ -159,10 +156,10 @@ export class LabDriver {
     const { driverId } = this.driver;
     const shard = this.#city.shard(this.#shard!);
     tally.offline(driverId, loop.now);
-    tally.wentHome(haversineMeters(this.#position(), this.driver.start));
+    this.#car.stand();
+    tally.wentHome(haversineMeters(this.#car.position, this.driver.start));
     this.#homeward = undefined;
     this.#doing = { kind: "home" };
-    this.#leg = null;
     this.#plan += 1;
     shard.submit({ type: "driver.detached", driverId, epoch: this.#epoch });
     loop.after(this.#errands.exponential(BEHAVIOUR.restMeanMs), () => this.start());
@@ -177,11 +174,7 @@ export class LabDriver {
     this.#doing = { kind: "deciding", offerId };
     tally.counts.offers += 1;
     const view = offerView(card, {
-      car: {
-        position: this.#position(),
-        target: this.#leg?.to ?? null,
-        headingDegrees: this.#leg?.headingDegrees ?? null,
-      },
+      car: this.#car,
       citySpeedMetersPerSecond: plan.citySpeedMetersPerSecond,
       idleSeconds: (loop.now - this.#idleSince) / 1_000,
       hourLocal: localHour(loop.now, plan.utcOffsetMinutes),
@@ -235,7 +228,7 @@ export class LabDriver {
     if (state === "assigned") this.#driveToPickup(ride);
     else if (state === "on_trip") this.#driveToDropoff(ride);
     else {
-      this.#stand();
+      this.#car.stand();
       const { boardingMs } = this.#city.rider(ride.rideId);
       // Without a rider the shard ends the ride after its own patience, and says so.
       if (boardingMs !== null) this.#intend(boardingMs, () => this.#step(offerId, "start"));
@@ -244,16 +237,16 @@ export class LabDriver {
 
   #driveToPickup({ rideId, offerId, pickup }: DriverRide): void {
     const own = this.driver.random.fork(`way ${rideId}`);
-    const leg = this.#driveTo(pickup, own.normal());
+    const lastsMs = this.#car.driveTo(pickup, { traffic: own.normal() });
     const givesBack = driverCancel(own);
-    const lastsMs = leg.endAt - leg.startAt;
     if (givesBack) this.#intend(lastsMs * givesBack.atShareOfWay, () => this.#step(offerId, "cancel"));
     else this.#intend(lastsMs, () => this.#step(offerId, "arrive"));
   }
 
   #driveToDropoff({ rideId, offerId, dropoff }: DriverRide): void {
-    const leg = this.#driveTo(dropoff, this.#city.rider(rideId).traffic);
-    this.#intend(leg.endAt - leg.startAt, () => this.#step(offerId, "complete"));
+    const { traffic } = this.#city.rider(rideId);
+    const lastsMs = this.#car.driveTo(dropoff, { traffic, occupied: true });
+    this.#intend(lastsMs, () => this.#step(offerId, "complete"));
   }
 
   #forget(offerId: OfferId): void {
@@ -263,7 +256,7 @@ export class LabDriver {
   /** The ride is not his any more. He has become free, and goes on from where he is. */
   #release(offerId: OfferId): void {
     if (this.#doing.kind !== "ride" || this.#doing.ride.offerId !== offerId) return this.#forget(offerId);
-    this.#stand();
+    this.#car.stand();
     this.#becomeIdle();
   }
 
@@ -277,32 +270,12 @@ export class LabDriver {
   /** He waits a while, then looks for work where people are, and waits there. An offer meanwhile changes nothing of it. */
   #park(): void {
     this.#intend(this.#errands.exponential(BEHAVIOUR.parkedMeanMs), () => {
-      const leg = this.#driveTo(busyPlaceNear(this.#city.demand, this.#position(), this.#errands), 0);
-      this.#intend(leg.endAt - leg.startAt, () => {
-        this.#stand();
+      const place = busyPlaceNear(this.#city.demand, this.#car.position, this.#errands);
+      this.#intend(this.#car.driveTo(place), () => {
+        this.#car.stand();
         this.#park();
       });
     });
-  }
-
-  /** `traffic` is how much slower than usual this way is, in standard deviations. */
-  #driveTo(to: LatLng, traffic: number): Leg {
-    const { loop, travel, plan } = this.#city;
-    const from = this.#position();
-    const meters = haversineMeters(from, to);
-    const seconds =
-      travel.seconds(meters, localHour(loop.now, plan.utcOffsetMinutes), traffic) / this.driver.speedFactor;
-    this.#leg = legOf(from, to, loop.now, seconds, meters);
-    return this.#leg;
-  }
-
-  #stand(): void {
-    this.#place = this.#position();
-    this.#leg = null;
-  }
-
-  #position(): LatLng {
-    return this.#leg === null ? this.#place : positionOn(this.#leg, this.#city.loop.now);
   }
 
   /** What he means to do then, unless something else has come up. */

@@ -59,6 +59,7 @@ export interface RunFigures {
   readonly idleShare: number;
   readonly driverWaitMinutesP90: number;
   readonly wayHomeKilometers: number;
+  readonly emptyKilometersPerHour: number;
   readonly incomePerHour: number;
   readonly incomeGini: number;
 }
@@ -86,6 +87,8 @@ export class Tally {
   readonly #driverWaits: number[] = [];
   /** Kilometres from where a shift ended to where its driver lives. */
   readonly #waysHome: number[] = [];
+  /** Of all drivers, without a rider. */
+  #emptyMeters = 0;
   #open = 0;
 
   constructor(from: EpochMs, to: EpochMs, utcOffsetMinutes: number) {
@@ -121,6 +124,10 @@ export class Tally {
 
   wentHome(meters: number): void {
     this.#waysHome.push(meters / 1_000);
+  }
+
+  droveEmpty(meters: number, at: EpochMs): void {
+    if (at <= this.#to) this.#emptyMeters += meters;
   }
 
   changed({ type, rideId, version, at, ride }: RideEvent): void {
@@ -202,6 +209,7 @@ export class Tally {
         0.9,
       ),
       wayHomeKilometers: meanOf(this.#waysHome),
+      emptyKilometersPerHour: this.#emptyMeters / 1_000 / (onlineMs / HOUR_MS),
       incomePerHour: meanOf(incomes),
       incomeGini: gini(incomes),
     };
