@@ -5,8 +5,9 @@
  * ends. They add up, so a few hundred ways teach something about places and hours that nobody has driven together.
  */
 import type { LatLng } from "../domain/place.ts";
-import { type EpochMs, localDayOfWeek, localHour } from "../domain/time.ts";
+import type { EpochMs } from "../domain/time.ts";
 import { bearingDegrees, haversineMeters, RADIANS_PER_DEGREE } from "../spatial/distance.ts";
+import { clamp, hourKindOf, LearnedMeans, type MeanRows, squareOf } from "./learned-means.ts";
 
 export interface Way {
   readonly from: LatLng;
@@ -14,20 +15,13 @@ export interface Way {
   readonly at: EpochMs;
 }
 
-/** One correction: the mean of the logarithms of what ways took, relative to what was expected. */
-interface Correction {
-  logRatio: number;
-  /** Ways that it was learned from, up to `MEMORY_WAYS`. */
-  ways: number;
-}
-
 export interface TravelTimesPrior {
   readonly citySpeedMetersPerSecond: number;
   readonly utcOffsetMinutes: number;
 }
 
-/** What outlives the object: [key, logRatio, ways] of every correction, the place met first before the others. */
-export type TravelTimesMemory = Readonly<Record<Part, readonly (readonly [number, number, number])[]>>;
+/** What outlives the object. */
+export type TravelTimesMemory = Readonly<Record<Part, MeanRows>>;
 
 const PARTS = ["lengths", "hours", "begins", "ends"] as const;
 type Part = (typeof PARTS)[number];
@@ -35,14 +29,8 @@ type Part = (typeof PARTS)[number];
 /** Lengths 250 m, 500 m … 16 km; between two of them both count, the nearer one more. */
 const SHORTEST_BAND_METERS = 250;
 const LAST_BAND = 6;
-/** Squares of 14 bits each way: 1.2 km from north to south, 1.9 km from west to east at New York. */
-const SQUARES = 2 ** 14;
-/** Of each of the two tables of places; the one that was met first is forgotten first. */
-const PLACES = 512;
-/** A correction begins as if so many ways had agreed with the prior. */
-const PRIOR_WAYS = 20;
-/** Then each way counts at least one in so many: streets change, and what they were is forgotten. */
-const MEMORY_WAYS = 500;
+/** Corrections are means of the logarithms of what ways took, relative to what was expected; so many of each part. */
+const MEANS = { priorVisits: 20, memoryVisits: 500, room: 512 };
 /** Nearer or shorter, a way says more about the rider's door than about streets. */
 const LEAST_METERS = 200;
 const LEAST_SECONDS = 20;
@@ -58,14 +46,15 @@ const HERE_METERS = 50;
 
 export class TravelTimes {
   readonly #prior: TravelTimesPrior;
-  readonly #corrections: Readonly<Record<Part, Map<number, Correction>>>;
+  readonly #corrections: Readonly<Record<Part, LearnedMeans>>;
   #learned = 0;
   /** One search asks about many ways of one moment. */
   #hour = { at: Number.NaN, key: 0 };
 
   constructor(prior: TravelTimesPrior) {
     this.#prior = prior;
-    this.#corrections = { lengths: new Map(), hours: new Map(), begins: new Map(), ends: new Map() };
+    const means = () => new LearnedMeans(MEANS);
+    this.#corrections = { lengths: means(), hours: means(), begins: means(), ends: means() };
   }
 
   /** Ways learned since the object started. */
@@ -86,24 +75,22 @@ export class TravelTimes {
     const surprise = clamp(Math.log(tookSeconds / this.#priorSeconds(meters)) - expected, LARGEST_SURPRISE);
     const band = bandOf(meters);
     const shorter = Math.floor(band);
-    this.#adjust("lengths", shorter, surprise, 1 - (band - shorter));
-    if (band > shorter) this.#adjust("lengths", shorter + 1, surprise, band - shorter);
-    this.#adjust("hours", this.#hourOf(way.at), surprise, 1);
-    this.#adjust("begins", squareOf(way.from), surprise, 1);
-    this.#adjust("ends", squareOf(way.to), surprise, 1);
+    const { lengths, hours, begins, ends } = this.#corrections;
+    lengths.adjust(shorter, surprise, 1 - (band - shorter));
+    if (band > shorter) lengths.adjust(shorter + 1, surprise, band - shorter);
+    hours.adjust(this.#hourOf(way.at), surprise);
+    begins.adjust(squareOf(way.from), surprise);
+    ends.adjust(squareOf(way.to), surprise);
     this.#learned++;
   }
 
   memory(): TravelTimesMemory {
-    const rows = (part: Part) =>
-      Array.from(this.#corrections[part], ([key, { logRatio, ways }]) => [key, logRatio, ways] as const);
-    return { lengths: rows("lengths"), hours: rows("hours"), begins: rows("begins"), ends: rows("ends") };
+    const { lengths, hours, begins, ends } = this.#corrections;
+    return { lengths: lengths.rows(), hours: hours.rows(), begins: begins.rows(), ends: ends.rows() };
   }
 
   recall(memory: TravelTimesMemory): void {
-    for (const part of PARTS) {
-      for (const [key, logRatio, ways] of memory[part]) this.#corrections[part].set(key, { logRatio, ways });
-    }
+    for (const part of PARTS) this.#corrections[part].recall(memory[part]);
   }
 
   #priorSeconds(meters: number): number {
@@ -112,39 +99,19 @@ export class TravelTimes {
 
   /** Asked for every candidate of every search: nothing is allocated here. */
   #correctionOf({ from, to, at }: Way, meters: number): number {
-    if (this.#corrections.lengths.size === 0) return 0;
+    const { lengths, hours, begins, ends } = this.#corrections;
+    if (lengths.size === 0) return 0;
     const band = bandOf(meters);
     const shorter = Math.floor(band);
-    const nearer = this.#known("lengths", shorter);
-    const length = nearer + (this.#known("lengths", shorter + 1) - nearer) * (band - shorter);
-    const places = this.#known("begins", squareOf(from)) + this.#known("ends", squareOf(to));
-    return length + this.#known("hours", this.#hourOf(at)) + places;
+    const nearer = lengths.at(shorter);
+    const length = nearer + (lengths.at(shorter + 1) - nearer) * (band - shorter);
+    const places = begins.at(squareOf(from)) + ends.at(squareOf(to));
+    return length + hours.at(this.#hourOf(at)) + places;
   }
 
-  #known(part: Part, key: number): number {
-    return this.#corrections[part].get(key)?.logRatio ?? 0;
-  }
-
-  #adjust(part: Part, key: number, surprise: number, share: number): void {
-    const known = this.#corrections[part];
-    let correction = known.get(key);
-    if (correction === undefined) {
-      if (known.size >= PLACES) known.delete(known.keys().next().value!);
-      correction = { logRatio: 0, ways: 0 };
-      known.set(key, correction);
-    }
-    correction.ways = Math.min(correction.ways + share, MEMORY_WAYS);
-    correction.logRatio += (share * surprise) / (correction.ways + PRIOR_WAYS);
-  }
-
-  /** Hours of a working day, then hours of a weekend's. */
   #hourOf(at: EpochMs): number {
-    if (this.#hour.at === at) return this.#hour.key;
-    const { utcOffsetMinutes } = this.#prior;
-    const day = localDayOfWeek(at, utcOffsetMinutes);
-    const key = Math.floor(localHour(at, utcOffsetMinutes)) + (day === 0 || day === 6 ? 24 : 0);
-    this.#hour = { at, key };
-    return key;
+    if (this.#hour.at !== at) this.#hour = { at, key: hourKindOf(at, this.#prior.utcOffsetMinutes) };
+    return this.#hour.key;
   }
 }
 
@@ -165,14 +132,4 @@ export function turnSeconds(
   if (meters < HERE_METERS) return 0;
   const off = (bearingDegrees(from, to) - headingDegrees) * RADIANS_PER_DEGREE;
   return (TURN_ROUND_SECONDS * (1 - Math.cos(off))) / 2;
-}
-
-/** The number of a square; its two halves are the bits of a geohash cell that are not interleaved. */
-function squareOf({ lat, lng }: LatLng): number {
-  const row = Math.min(SQUARES - 1, Math.floor(((lat + 90) / 180) * SQUARES));
-  return row * SQUARES + (Math.floor(((lng + 180) / 360) * SQUARES) % SQUARES);
-}
-
-function clamp(value: number, most: number): number {
-  return Math.max(-most, Math.min(most, value));
 }
