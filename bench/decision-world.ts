@@ -37,6 +37,7 @@ const MARKET: Market = {
     batchWindowMs: 2_000,
     fairnessSeconds: 0,
     fairnessAfterMs: 600_000,
+    lookAheadSeconds: 0,
     destinationShare: 0,
     replanning: false,
     offerTtlMs: 15_000,
@@ -78,7 +79,7 @@ export function createDecisionWorld(driverCount: number, random: Random): Decisi
 
   const setting = { name: shard, cell, market: MARKET, topSpeedMetersPerSecond: 70, fixEveryMs: 4_000, clockSpeed: 1 };
   const storage = {
-    restore: () => ({ rides: [], offers: [], highestSeq: 0, unarchived: [], travelTimes: null, market: null }),
+    restore: () => ({ rides: [], offers: [], highestSeq: 0, unarchived: [], learned: null, market: null }),
     commit: () => {},
     recall: () => null,
     readDecisions: () => [],
@@ -86,7 +87,7 @@ export function createDecisionWorld(driverCount: number, random: Random): Decisi
     requestsSince: () => [],
     readEvents: () => [],
     prune: () => false,
-    keepTravelTimes: () => {},
+    keepLearned: () => {},
   };
   const outside = {
     perform: (message: Message) => void messages.push(message),

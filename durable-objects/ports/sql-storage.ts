@@ -4,10 +4,9 @@ import { isTerminal, type Offer, type OfferId, type Ride, type RideId, type Ride
 import type { EpochMs } from "../../src/domain/time.ts";
 import type { PriorReply, Write } from "../../src/matching/commands.ts";
 import type { Decision } from "../../src/matching/decision.ts";
-import type { TravelTimesMemory } from "../../src/matching/travel-times.ts";
 import { parseConfigured } from "../../src/protocol/market-configuration.ts";
 import type { RideRange, RideVersion } from "../../src/protocol/ride-digest.ts";
-import type { RecalledRide, RestoredShard, ShardStorage } from "../../src/shard/ports.ts";
+import type { Learned, RecalledRide, RestoredShard, ShardStorage } from "../../src/shard/ports.ts";
 import { applySchema } from "./sql-schema.ts";
 
 /**
@@ -43,6 +42,8 @@ const SCHEMA = [
      PRIMARY KEY (ride_id, offers_before)
    ) WITHOUT ROWID`,
   "CREATE TABLE market (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL)",
+  "ALTER TABLE travel_times RENAME TO learned",
+  "UPDATE learned SET body = json_object('travelTimes', json(body))",
 ];
 
 type Body = { readonly body: string };
@@ -75,13 +76,13 @@ export class SqlStorage implements ShardStorage {
       offers: [...offers, ...recalled.flatMap((ride) => ride.offers.filter((offer) => !known.has(offer.id)))],
       highestSeq: this.#highestSeq(),
       unarchived,
-      travelTimes: this.#bodies<TravelTimesMemory>("SELECT body FROM travel_times")[0] ?? null,
+      learned: this.#bodies<Learned>("SELECT body FROM learned")[0] ?? null,
       market: parseConfigured(this.#bodies<unknown>("SELECT body FROM market")[0]),
     };
   }
 
-  keepTravelTimes(memory: TravelTimesMemory): void {
-    this.#sql.exec("INSERT OR REPLACE INTO travel_times (id, body) VALUES (1, ?)", JSON.stringify(memory));
+  keepLearned(learned: Learned): void {
+    this.#sql.exec("INSERT OR REPLACE INTO learned (id, body) VALUES (1, ?)", JSON.stringify(learned));
   }
 
   commit(writes: readonly Write[]): void {

@@ -6,8 +6,7 @@ import { isTerminal, type Offer, type OfferId, type Ride, type RideId, type Ride
 import type { EpochMs } from "../../src/domain/time.ts";
 import type { PriorReply, StoredReply, Write } from "../../src/matching/commands.ts";
 import type { Decision } from "../../src/matching/decision.ts";
-import type { TravelTimesMemory } from "../../src/matching/travel-times.ts";
-import type { RecalledRide, RestoredShard, ShardStorage } from "../../src/shard/ports.ts";
+import type { Learned, RecalledRide, RestoredShard, ShardStorage } from "../../src/shard/ports.ts";
 
 interface EventRow {
   readonly event: RideEvent;
@@ -31,7 +30,7 @@ export class MemoryStorage implements ShardStorage {
   readonly #liveOf = new Map<DriverId, OfferId>();
   readonly #openOf = new Map<RiderId, RideId>();
   #highestSeq = 0;
-  #travelTimes: TravelTimesMemory | null = null;
+  #learned: Learned | null = null;
   #market: ConfiguredMarket | null = null;
 
   restore(): RestoredShard {
@@ -45,13 +44,13 @@ export class MemoryStorage implements ShardStorage {
       offers: recalled.flatMap(({ offers }) => offers),
       highestSeq: this.#highestSeq,
       unarchived: unarchived.sort((a, b) => (a.id < b.id ? -1 : 1)),
-      travelTimes: this.#travelTimes,
+      learned: this.#learned,
       market: this.#market,
     };
   }
 
-  keepTravelTimes(memory: TravelTimesMemory): void {
-    this.#travelTimes = memory;
+  keepLearned(learned: Learned): void {
+    this.#learned = learned;
   }
 
   /** All or nothing: a write that the schema refuses, or a death half-way, takes the ones before it back. */

@@ -52,6 +52,7 @@ export function drawMarket(random: Random): Market {
       noShowMs: between(20, 90) * SECOND_MS,
       pickupWatchMs: between(20, 90) * SECOND_MS,
       tripWatchMs: between(1, 4) * MINUTE_MS,
+      lookAheadSeconds: 60 * random.fork("look ahead").int(3),
       destinationShare: 0,
       fairnessSeconds: 30 * random.int(3),
       fairnessAfterMs: between(10, 60) * SECOND_MS,

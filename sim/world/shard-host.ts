@@ -192,7 +192,7 @@ export class ShardHost implements SocketServer {
       requestsSince: (riderId, since) => storage.requestsSince(riderId, since),
       readEvents: (rideId, afterVersion) => storage.readEvents(rideId, afterVersion),
       prune: (before) => storage.prune(before),
-      keepTravelTimes: (memory) => storage.keepTravelTimes(memory),
+      keepLearned: (learned) => storage.keepLearned(learned),
       commit: (writes: readonly Write[]) => {
         const crashes = random.next() < world.faults.commitCrashed;
         const luck = random.next();

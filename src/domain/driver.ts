@@ -55,6 +55,8 @@ export interface Candidate {
   readonly pickupMeters: number;
   /** What that shard has learned such a way to take, a turn round included. */
   readonly pickupSeconds: number;
+  /** What it has learned that he may be paid for where he is (look-ahead.ts); missing where it has not, or does not ask. */
+  readonly aheadSeconds?: number;
   readonly fixAgeMs: number;
   /** Since his last ride ended, or since he came on duty here. */
   readonly idleMs: number;

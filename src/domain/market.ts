@@ -40,6 +40,8 @@ export interface DispatchPolicy {
   readonly fairnessSeconds: number;
   /** Nothing is taken off for who has waited less; all of it for who has waited twice as long. */
   readonly fairnessAfterMs: number;
+  /** Seconds of expected cost that drivers differ by, at most, for being worth more or less where they are; 0 is off. */
+  readonly lookAheadSeconds: number;
   /** Who is on his way to somewhere is offered rides that bring him nearer by this share of it; 0 is any ride. */
   readonly destinationShare: number;
   readonly offerTtlMs: number;

@@ -105,7 +105,7 @@ function firstOffers({ setting }: ShardState, wishes: readonly Wish[]): Readonly
     exchanges[driver] ??= times;
     return driver;
   };
-  // A score is in seconds, and what refusals cost is in it already; who is on his way has accepted.
+  // A score is in seconds, and what refusals cost and places are worth is in it; who is on his way has accepted.
   const secondsOf = wishes.map(({ reserve }) => {
     return new Map(reserve.map(({ candidate, score }) => [enter(candidate.driverId, 0), score]));
   });

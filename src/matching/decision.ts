@@ -11,6 +11,7 @@ import type { Message } from "./commands.ts";
 import { rulesNow } from "./dispatch-kinds.ts";
 import { bonusSeconds } from "./fairness.ts";
 import { LIMITS } from "./limits.ts";
+import { premiumsOf } from "./look-ahead.ts";
 import { mayUseModel } from "./overload.ts";
 import type { Pursuit, ShardState } from "./shard-state.ts";
 
@@ -42,10 +43,12 @@ export interface RankedDriver {
   readonly driverId: DriverId;
   /** What he was expected to cost in seconds, and by which he came where he came; lower is better. */
   readonly score: number;
-  /** The part of the cost that is driving; the rest is what refusals are expected to cost, less the next. */
+  /** The part of the cost that is driving; the rest is what refusals are expected to cost, and the next two. */
   readonly pickupSeconds: number;
   /** Taken off because he had waited long. */
   readonly fairnessSeconds: number;
+  /** Added because more was expected of where he was than of where the others were; below 0, taken off. */
+  readonly lookAheadSeconds: number;
   readonly acceptProbability: number | null;
   /** Of the features. */
   readonly row: number;
@@ -153,6 +156,7 @@ export function decisionOf(
 ): Decision {
   const { found, leftOut } = sifted;
   const { dispatch } = shard.setting.market;
+  const premium = premiumsOf(sifted.candidates, dispatch.lookAheadSeconds);
   return {
     rideId: ride.id,
     offersBefore: shard.offersFor(ride.id).length,
@@ -169,10 +173,13 @@ export function decisionOf(
     connected: shard.supply.sessions.size,
     available: shard.supply.indexed,
     found,
-    candidates: order.map(({ candidate: { driverId, pickupSeconds, idleMs }, score, acceptProbability, row }) => {
-      const fairnessSeconds = bonusSeconds(dispatch, idleMs);
+    candidates: order.map(({ candidate, score, acceptProbability, row }) => {
+      const { driverId, pickupSeconds, idleMs } = candidate;
+      // An exchange is decided by the way alone.
+      const fairnessSeconds = ride.state === "matching" ? bonusSeconds(dispatch, idleMs) : 0;
+      const lookAheadSeconds = premium(candidate);
       const taken = shard.liveOfferOf.has(driverId);
-      return { driverId, score, pickupSeconds, fairnessSeconds, acceptProbability, row, taken };
+      return { driverId, score, pickupSeconds, fairnessSeconds, lookAheadSeconds, acceptProbability, row, taken };
     }),
     leftOut: leftOut.slice(0, LIMITS.leftOutPerDecision),
     leftOutMore: Math.max(0, leftOut.length - LIMITS.leftOutPerDecision),

@@ -12,6 +12,7 @@ import { rulesNow } from "./dispatch-kinds.ts";
 import { nearerRanked } from "./exchange.ts";
 import { fairly } from "./fairness.ts";
 import { LIMITS } from "./limits.ts";
+import { lookingAhead, withAhead } from "./look-ahead.ts";
 import { intendOffer } from "./offer.ts";
 import { fewerUnderLoad } from "./overload.ts";
 import { isLive, type Pursuit, type Turn } from "./shard-state.ts";
@@ -67,7 +68,8 @@ export function candidatesRanked(turn: Turn, command: CommandOf<"candidates.rank
   const pursuit = shard.pursuits.get(rideId);
   if (ride?.state !== "matching" || pursuit?.searchId !== searchId || pursuit.phase !== "ranking") return;
   turn.count("ranking", ranked.fallback ?? "model");
-  const order = fairly(ranked.order, shard.setting.market.dispatch);
+  const { dispatch } = shard.setting.market;
+  const order = lookingAhead(fairly(ranked.order, dispatch), pursuit.sifted.candidates, dispatch);
   turn.effects.push({ type: "save.decision", decision: decisionOf(shard, now, ride, pursuit, ranked, order) });
   pursuit.ranker = ranked.ranker;
   pursuit.reserve = order;
@@ -140,7 +142,7 @@ function search(turn: Turn, rideId: RideId): void {
     exclude: excluded(shard, rideId).map(({ driverId }) => driverId),
   };
   const { setting } = shard;
-  const local = shard.supply.candidatesNear(query, setting, shard.travelTimes, now);
+  const local = withAhead(shard.supply.candidatesNear(query, setting, shard.travelTimes, now), shard, now);
   const reachMeters = local.length < query.limit ? query.radiusMeters : local.at(-1)!.pickupMeters;
   if (reachMeters <= metersToCellEdge(ride.request.pickup, setting.cell)) {
     rank(turn, rideId, pursuit, local);

@@ -12,6 +12,7 @@ import { fixCadenceMs } from "./overload.ts";
 import { surgeNow } from "./quote.ts";
 import { tell, tellCadence, tellEnd, tellStatus, wordsOf } from "./session-words.ts";
 import type { Turn } from "./shard-state.ts";
+import { endStay, noteStay } from "./stays.ts";
 import { type Held, memoryOf, type Session, statusOf } from "./supply.ts";
 import { trackRide } from "./tracking.ts";
 
@@ -177,7 +178,10 @@ export function hearTripVerdict(turn: Turn, command: CommandOf<"trip.judged">): 
   if (verdict.outcome === "done") {
     if (step === "arrive") endLeg(turn, session, "pickup");
     if (step === "start") beginLeg(turn, session, "dropoff");
-    if (step === "complete") endLeg(turn, session, "dropoff");
+    if (step === "complete") {
+      endStay(turn, session);
+      endLeg(turn, session, "dropoff");
+    }
     if (step === "cancel" || !isHeldBy(verdict.ride.state)) free(turn, session, offerId);
     // The end of the ride may have overtaken this word, which gives it back to his app: his next fix finds out (T8).
     else session.held = { offerId, kind: "engaged" };
@@ -243,6 +247,7 @@ function end(turn: Turn, { driverId, epoch }: Session, why: "silent" | "expired"
 /** After anything that may change what a driver can take: index, status, memory, and a ride that may be waiting for him. */
 function settleSession(turn: Turn, session: Session): void {
   const came = turn.shard.supply.reindex(session, turn.now);
+  noteStay(turn, session);
   tellStatus(turn, session);
   turn.effects.push({ type: "remember", driverId: session.driverId, memory: memoryOf(session) });
   if (came) turn.freed.push(session);
@@ -251,7 +256,10 @@ function settleSession(turn: Turn, session: Session): void {
 function free(turn: Turn, session: Session, offerId: OfferId): void {
   if (session.held?.offerId !== offerId) return;
   // An offer that came to nothing takes nothing from how long he has waited: nor does it in the data models learn from.
-  if (session.held.kind === "engaged") session.idleSince = turn.now;
+  if (session.held.kind === "engaged") {
+    session.idleSince = turn.now;
+    session.stay = null;
+  }
   session.held = null;
   session.leg = null;
   turn.shard.timers.clear("driver.held", session.driverId);

@@ -18,6 +18,7 @@ import type { EpochMs } from "../domain/time.ts";
 import type { RankedCandidate } from "../ranking/ranked.ts";
 import type { Answer, CounterName, Effect, FromDriver, SessionAddress } from "./commands.ts";
 import type { Sifted } from "./decision.ts";
+import { LookAhead } from "./look-ahead.ts";
 import { AT_EASE, type Overload } from "./overload.ts";
 import { type Session, Supply } from "./supply.ts";
 import { NO_SURGE, type Surge } from "./tariff.ts";
@@ -84,6 +85,7 @@ export class ShardState {
   readonly timers = new Timers();
   readonly supply = new Supply();
   readonly travelTimes: TravelTimes;
+  readonly lookAhead: LookAhead;
   overload: Overload = AT_EASE;
   surge: Surge = NO_SURGE;
   openRides = 0;
@@ -99,6 +101,7 @@ export class ShardState {
     this.#deployed = setting.market;
     this.#setting = setting;
     this.travelTimes = new TravelTimes(setting.market);
+    this.lookAhead = new LookAhead(setting.market);
   }
 
   get setting(): ShardSetting {

@@ -9,6 +9,7 @@ import type { NearbyQuery } from "./commands.ts";
 import { isOnHisWay } from "./destination.ts";
 import { isSuspect, type JumpRecord, NO_JUMPS } from "./fix-filter.ts";
 import { LIMITS } from "./limits.ts";
+import type { Spot } from "./look-ahead.ts";
 import type { ShardSetting } from "./shard-state.ts";
 import { type TravelTimes, turnSeconds } from "./travel-times.ts";
 
@@ -16,6 +17,11 @@ import { type TravelTimes, turnSeconds } from "./travel-times.ts";
 export interface Leg {
   readonly to: "pickup" | "dropoff";
   readonly from: Fix;
+  readonly at: EpochMs;
+}
+
+/** Free here since then, where the market looks ahead; he may have won a ride meanwhile. */
+export interface Stay extends Spot {
   readonly at: EpochMs;
 }
 
@@ -35,6 +41,7 @@ export interface Session {
   fix: Fix | null;
   jumps: JumpRecord;
   leg: Leg | null;
+  stay: Stay | null;
   held: Held | null;
   idleSince: EpochMs;
   heardAt: EpochMs;
@@ -111,6 +118,7 @@ export class Supply {
       ...memory,
       jumps: NO_JUMPS,
       leg: null,
+      stay: null,
       heardAt: now,
       trackedAt: 0,
       rehomeAskedAt: 0,

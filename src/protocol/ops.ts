@@ -122,12 +122,16 @@ const DecisionBody = z.strictObject({
       driverId: DriverIdField,
       outcome: z.enum(["offered", "taken", "reserve", "spent"]),
       why: z.string(),
-      /** `pickupSeconds` and `refusalSeconds` together, less `fairnessSeconds`; the least comes first. */
+      /** Why he costs what is neither way nor refusals, in words. */
+      weighed: z.array(z.string()),
+      /** `pickupSeconds`, `refusalSeconds` and `lookAheadSeconds` together, less `fairnessSeconds`; the least comes first. */
       costSeconds: z.number(),
       pickupSeconds: z.number(),
       refusalSeconds: z.number(),
       /** Because he had waited long. */
       fairnessSeconds: z.number(),
+      /** Because more (above 0) or less is expected of where he is than of where the others are. */
+      lookAheadSeconds: z.number(),
       acceptProbability: z.number().nullable(),
       offer: z
         .strictObject({

@@ -76,15 +76,17 @@ function explainDecision(decision: Decision, offers: readonly Offer[], offersOfR
     why: headline(decision),
     candidates: decision.candidates.map((driver, rank) => {
       const offer = offers.find(({ driverId }) => driverId === driver.driverId) ?? null;
-      const { driverId, score, pickupSeconds, fairnessSeconds, acceptProbability } = driver;
+      const { driverId, score, pickupSeconds, fairnessSeconds, lookAheadSeconds = 0, acceptProbability } = driver;
       return {
         rank,
         driverId,
         ...becameOf(driver, offer, spent, decision),
+        weighed: weightsOf(fairnessSeconds, lookAheadSeconds),
         costSeconds: score,
         pickupSeconds,
-        refusalSeconds: score + fairnessSeconds - pickupSeconds,
+        refusalSeconds: score + fairnessSeconds - lookAheadSeconds - pickupSeconds,
         fairnessSeconds,
+        lookAheadSeconds,
         acceptProbability,
         features: featuresByName(decision, driver.row),
       };
@@ -95,6 +97,17 @@ function explainDecision(decision: Decision, offers: readonly Offer[], offersOfR
       why: `left out: ${LEFT_OUT[reason]}`,
     })),
   };
+}
+
+/** Why he costs what no way and no refusal does, in words. */
+function weightsOf(fairnessSeconds: number, lookAheadSeconds: number): string[] {
+  const [fair, ahead] = [fairnessSeconds, Math.abs(lookAheadSeconds)].map((seconds) => `${Math.round(seconds)} s`);
+  const place = "is expected of where he is than of where the others are";
+  return [
+    ...(fairnessSeconds > 0 ? [`${fair} taken off: he had waited long`] : []),
+    ...(lookAheadSeconds > 0 ? [`${ahead} added: more ${place}`] : []),
+    ...(lookAheadSeconds < 0 ? [`${ahead} taken off: less ${place}`] : []),
+  ];
 }
 
 function headline(decision: Decision): string {

@@ -5,6 +5,7 @@ import type { Offer, Ride, RideId, RiderId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { Command, Message, PriorReply, Write } from "../matching/commands.ts";
 import type { Decision } from "../matching/decision.ts";
+import type { LookAheadMemory } from "../matching/look-ahead.ts";
 import type { TravelTimesMemory } from "../matching/travel-times.ts";
 
 export interface ShardStorage {
@@ -24,7 +25,13 @@ export interface ShardStorage {
   /** Deletes what settled before `before` and is archived and released; true while rows remain. */
   prune(before: EpochMs): boolean;
   /** In place of what was kept before; losing it loses no promise. */
-  keepTravelTimes(memory: TravelTimesMemory): void;
+  keepLearned(learned: Learned): void;
+}
+
+/** What a shard knows of its city that it was not told. What an older version did not learn is missing. */
+export interface Learned {
+  readonly travelTimes: TravelTimesMemory;
+  readonly lookAhead?: LookAheadMemory;
 }
 
 export interface RecalledRide {
@@ -37,7 +44,7 @@ export interface RestoredShard {
   readonly offers: readonly Offer[];
   readonly highestSeq: number;
   readonly unarchived: readonly RideEvent[];
-  readonly travelTimes: TravelTimesMemory | null;
+  readonly learned: Learned | null;
   /** Null where no version was ever heard of, or it cannot be read any more. */
   readonly market: ConfiguredMarket | null;
 }

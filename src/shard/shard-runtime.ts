@@ -11,6 +11,7 @@ import { type EpochMs, HOUR_MS, MINUTE_MS } from "../domain/time.ts";
 import { apply } from "../matching/apply.ts";
 import type { Answer, Command, Effect, NearbyQuery, QuoteDraft, Write } from "../matching/commands.ts";
 import { LIMITS } from "../matching/limits.ts";
+import { withAhead } from "../matching/look-ahead.ts";
 import type { LoadSample } from "../matching/overload.ts";
 import { finishQuote } from "../matching/quote.ts";
 import { type ShardSetting, ShardState } from "../matching/shard-state.ts";
@@ -20,7 +21,7 @@ import { explainRide } from "./explain.ts";
 import type { ShardOutside, ShardStorage } from "./ports.ts";
 
 const PRUNE_EVERY_MS = HOUR_MS;
-/** What was learned of travel times is written this seldom, and only where an alarm has rung for something else. */
+/** What was learned is written this seldom, and only where an alarm has rung for something else. */
 const KEEP_EVERY_MS = 10 * MINUTE_MS;
 
 /** Who asks to see a ride. */
@@ -48,7 +49,7 @@ export class ShardRuntime {
 
   /** Takes up where the rows left off. Once, before anything else. */
   start(): void {
-    const { rides, offers, highestSeq, unarchived, travelTimes, market } = this.#storage.restore();
+    const { rides, offers, highestSeq, unarchived, learned, market } = this.#storage.restore();
     const state = this.#state;
     if (market !== null) state.configure(market, this.#now());
     for (const ride of rides) state.admit(ride, []);
@@ -57,7 +58,8 @@ export class ShardRuntime {
       state.admitEvent(event);
       this.#outbox.add(event, this.#now());
     }
-    if (travelTimes !== null) state.travelTimes.recall(travelTimes);
+    if (learned?.travelTimes !== undefined) state.travelTimes.recall(learned.travelTimes);
+    if (learned?.lookAhead !== undefined) state.lookAhead.recall(learned.lookAhead);
     this.#kept = { learned: 0, at: this.#now() };
     state.highestSeq = Math.max(state.highestSeq, highestSeq);
     if (highestSeq > 0 || rides.length > 0) this.#pruneAt = this.#now() + PRUNE_EVERY_MS;
@@ -89,7 +91,7 @@ export class ShardRuntime {
     if (this.#pruneAt !== null && this.#pruneAt <= now) {
       this.#pruneAt = this.#storage.prune(now - LIMITS.retentionMs) ? now + PRUNE_EVERY_MS : null;
     }
-    this.#keepTravelTimes(now);
+    this.#keepLearned(now);
     this.submit({ type: "clock.ticked" });
   }
 
@@ -142,7 +144,8 @@ export class ShardRuntime {
 
   nearby(query: NearbyQuery): Candidate[] {
     const { supply, setting, travelTimes } = this.#state;
-    return supply.candidatesNear(query, setting, travelTimes, this.#now());
+    const now = this.#now();
+    return [...withAhead(supply.candidatesNear(query, setting, travelTimes, now), this.#state, now)];
   }
 
   /** A draft of this shard with what its neighbours have found. */
@@ -214,10 +217,11 @@ export class ShardRuntime {
     return { ...command, prior, recent: this.#storage.requestsSince(riderId, now - LIMITS.rideRateMs) };
   }
 
-  #keepTravelTimes(now: EpochMs): void {
-    const { learned } = this.#state.travelTimes;
+  #keepLearned(now: EpochMs): void {
+    const { travelTimes, lookAhead } = this.#state;
+    const learned = travelTimes.learned + lookAhead.learned;
     if (learned === this.#kept.learned || now - this.#kept.at < KEEP_EVERY_MS) return;
-    this.#storage.keepTravelTimes(this.#state.travelTimes.memory());
+    this.#storage.keepLearned({ travelTimes: travelTimes.memory(), lookAhead: lookAhead.memory() });
     this.#kept = { learned, at: now };
   }
 

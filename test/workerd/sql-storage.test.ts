@@ -109,6 +109,7 @@ function decision(of: Ride, offersBefore: number, wave = 1): Decision {
         score: 1 / 3,
         pickupSeconds: 0.1,
         fairnessSeconds: 0,
+        lookAheadSeconds: 0,
         acceptProbability: 0.7,
         row: 0,
         taken: false,
@@ -305,14 +306,27 @@ describe("pruning", () => {
     });
   });
 
-  test("[Q3] keeps what was learned of travel times in place of what it kept before", async () => {
+  const travelTimes = (ways: number) =>
+    ({ lengths: [[2, 0.25, ways]], hours: [], begins: [[7, -0.5, 1]], ends: [] }) as const;
+
+  test("[Q3] keeps what was learned in place of what it kept before", async () => {
     await inShard((storage) => {
-      expect(storage.restore().travelTimes).toBeNull();
-      const memory = (ways: number) =>
-        ({ lengths: [[2, 0.25, ways]], hours: [], begins: [[7, -0.5, 1]], ends: [] }) as const;
-      storage.keepTravelTimes(memory(1));
-      storage.keepTravelTimes(memory(2));
-      expect(storage.restore().travelTimes).toEqual(memory(2));
+      expect(storage.restore().learned).toBeNull();
+      const places = { tookSeconds: 900, paidSeconds: 300.5, squares: [[7, -12.25, 3]], squareHours: [] } as const;
+      storage.keepLearned({ travelTimes: travelTimes(1), lookAhead: places });
+      storage.keepLearned({ travelTimes: travelTimes(2), lookAhead: places });
+      expect(storage.restore().learned).toEqual({ travelTimes: travelTimes(2), lookAhead: places });
+    });
+  });
+
+  test("[Q3] finds the travel times that were kept before places were learned", async () => {
+    await inShard((_, { storage }) => {
+      const { sql } = storage;
+      sql.exec("DROP TABLE learned");
+      sql.exec("CREATE TABLE travel_times (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL)");
+      sql.exec("INSERT INTO travel_times (id, body) VALUES (1, ?)", JSON.stringify(travelTimes(3)));
+      sql.exec("UPDATE schema_version SET applied = applied - 2");
+      expect(new SqlStorage(storage).restore().learned).toEqual({ travelTimes: travelTimes(3) });
     });
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Ride } from "../../../src/domain/ride.ts";
 import { LIMITS } from "../../../src/matching/limits.ts";
+import type { Spot } from "../../../src/matching/look-ahead.ts";
 import { explainRide } from "../../../src/shard/explain.ts";
 import { answerIn, at, ofType, rideIdOf, ShardKit, toldTo } from "./shard-kit.ts";
 
@@ -104,6 +105,24 @@ describe("a nearer driver", () => {
 });
 
 describe("the accept of a nearer driver", () => {
+  test("[X1] [F1] [N3] is decided by the way alone, and says so", () => {
+    const kit = onTheWay({ fairnessSeconds: 60, fairnessAfterMs: 100, lookAheadSeconds: 60 });
+    const { lookAhead } = kit.shard;
+    const [from, elsewhere] = [at(-100), at(-2_000)].map((place) => lookAhead.spotAt(place, kit.now)) as [Spot, Spot];
+    for (let time = 0; time < 50; time++) {
+      lookAhead.learn({ from, to: from, tookSeconds: 600, paidSeconds: 500 });
+      lookAhead.learn({ from: elsewhere, to: elsewhere, tookSeconds: 600, paidSeconds: 0 });
+    }
+    kit.attach("bob");
+    kit.wait(1_000);
+    kit.locate("bob", at(-100));
+    kit.wait(2_000);
+    expect(asked(kit)).toEqual(["ann", "bob"]);
+    const nearer = [...kit.rows.decisions.values()].find(({ instead }) => instead !== null)!;
+    const [bob] = nearer.candidates;
+    expect(bob).toMatchObject({ driverId: "bob", score: bob!.pickupSeconds, fairnessSeconds: 0, lookAheadSeconds: 0 });
+  });
+
   test("[X2] moves the ride in one commit, and no other word of it", () => {
     const kit = askedNearer();
     const [ann, bob] = [kit.offerTo("ann").id, kit.offerTo("bob").id];

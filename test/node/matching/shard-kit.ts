@@ -44,6 +44,7 @@ export const DISPATCH: Market["dispatch"] = {
   batchWindowMs: 2_000,
   fairnessSeconds: 0,
   fairnessAfterMs: 600_000,
+  lookAheadSeconds: 0,
   destinationShare: 0,
   replanning: false,
   offerTtlMs: 15_000,

@@ -7,8 +7,7 @@ import type { Offer, OfferId, Ride, RiderId } from "../../../src/domain/ride.ts"
 import type { Command, CommandOf, Message, PriorReply, Write } from "../../../src/matching/commands.ts";
 import type { Decision } from "../../../src/matching/decision.ts";
 import { LIMITS } from "../../../src/matching/limits.ts";
-import type { TravelTimesMemory } from "../../../src/matching/travel-times.ts";
-import type { ShardOutside, ShardStorage } from "../../../src/shard/ports.ts";
+import type { Learned, ShardOutside, ShardStorage } from "../../../src/shard/ports.ts";
 import { ShardRuntime } from "../../../src/shard/shard-runtime.ts";
 import { at, CELL, DISPATCH, driverId, HERE, MARKET, PICKUP, rideIdOf, riderId, START } from "../matching/shard-kit.ts";
 
@@ -26,7 +25,7 @@ class Room implements ShardStorage, ShardOutside {
   readonly sending: { readonly events: readonly RideEvent[]; readonly done: (sent: boolean) => void }[] = [];
   alarmAt: number | null = null;
   prunedBefore: number | null = null;
-  travelTimes: TravelTimesMemory | null = null;
+  learned: Learned | null = null;
   market: ConfiguredMarket | null = null;
   refusesCommits = false;
   runtime = this.start();
@@ -50,7 +49,7 @@ class Room implements ShardStorage, ShardOutside {
       offers: [...this.offers.values()],
       highestSeq: 0,
       unarchived: events,
-      travelTimes: this.travelTimes,
+      learned: this.learned,
       market: this.market,
     };
   }
@@ -99,9 +98,9 @@ class Room implements ShardStorage, ShardOutside {
     return false;
   }
 
-  keepTravelTimes(memory: TravelTimesMemory): void {
-    this.log.push("keep travel times");
-    this.travelTimes = memory;
+  keepLearned(learned: Learned): void {
+    this.log.push("keep what was learned");
+    this.learned = learned;
   }
 
   perform(message: Message): void {
@@ -208,7 +207,7 @@ describe("a settled ride", () => {
   });
 });
 
-describe("what was learned of travel times", () => {
+describe("what was learned", () => {
   const ann = driverId("ann");
   const offerId = `${rideIdOf(0)}#1` as OfferId;
   const start = at(2_000, 180);
@@ -247,7 +246,7 @@ describe("what was learned of travel times", () => {
 
   test("[Q3] is kept at an alarm, once and at most every ten minutes, and recalled at the next start", () => {
     const room = new Room();
-    const kept = () => room.log.filter((line) => line === "keep travel times").length;
+    const kept = () => room.log.filter((line) => line === "keep what was learned").length;
     attach(room, 1);
     driveToPickup(room, 1);
     expect(kept()).toBe(0);
