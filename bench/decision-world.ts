@@ -39,6 +39,7 @@ const MARKET: Market = {
     fairnessAfterMs: 600_000,
     lookAheadSeconds: 0,
     destinationShare: 0,
+    hintEveryMs: 0,
     replanning: false,
     offerTtlMs: 15_000,
     matchDeadlineMs: 120_000,

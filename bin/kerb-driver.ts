@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { createDriverClient, type DriverEvent } from "../client/driver-client.ts";
 import { createDevTokens } from "../client/tokens.ts";
 import { advance, createCar } from "../sim/city/movement.ts";
-import type { DriverRide, OfferCard, TripStep, Verdict } from "../src/domain/notice.ts";
+import type { DriverNotice, DriverRide, OfferCard, TripStep, Verdict } from "../src/domain/notice.ts";
 import { haversineMeters } from "../src/spatial/distance.ts";
 import { DEFAULT_URL, openPrompt, readPlace, readVehicle, runApp } from "./command-line.ts";
 
@@ -95,6 +95,7 @@ await runApp(USAGE, async () => {
     const { notice } = event;
     if (notice.type === "offer") showOffer(notice);
     if (notice.type === "trip.changed") showRide(notice.ride);
+    if (notice.type === "hint") prompt.say(adviceOf(notice));
     if (notice.type === "status") prompt.say(`you are ${describe(notice.status)}`);
     if (notice.type === "fault") prompt.say(`the server did not understand: ${notice.message}`);
     if (notice.type === "offer.closed") {
@@ -165,6 +166,12 @@ await runApp(USAGE, async () => {
 
 function describe(status: { readonly state: string; readonly reason?: string }): string {
   return status.reason ? `${status.state} (${status.reason})` : status.state;
+}
+
+function adviceOf({ to, meters, seconds, surge, ttlMs }: DriverNotice & { type: "hint" }): string {
+  const way = `${kilometres(meters)}, about ${Math.ceil(seconds / 60)} min from here`;
+  const where = `around ${to.lat.toFixed(4)},${to.lng.toFixed(4)}, ${way}`;
+  return `riders are short of drivers ${where}; fares ×${surge}; for ${Math.round(ttlMs / 60_000)} min`;
 }
 
 function kilometres(meters: number): string {

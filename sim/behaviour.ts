@@ -96,6 +96,8 @@ export const BEHAVIOUR = {
   boardingMeanMs: 45_000,
   /** A driver without a ride stands this long before he looks for work elsewhere. */
   parkedMeanMs: 120_000,
+  /** Of the hints he is given, those he follows: he goes there, and stands there for as long as the hint holds. */
+  hintFollowedShare: 0.6,
   /** He works this long, ends the ride that he has, and rests at home. */
   shiftMeanMs: 7 * 3_600_000,
   restMeanMs: 3_600_000,

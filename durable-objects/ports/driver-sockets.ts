@@ -151,6 +151,7 @@ function sameButForPosition(a: SessionMemory, b: SessionMemory): boolean {
   // The first position is no mere move: without it the driver would wake up as nowhere.
   if ((a.fix === null) !== (b.fix === null)) return false;
   if (a.destination?.lat !== b.destination?.lat || a.destination?.lng !== b.destination?.lng) return false;
+  if (a.hint !== b.hint) return false;
   return a.available === b.available && a.held === b.held && a.stats === b.stats && a.idleSince === b.idleSince;
 }
 

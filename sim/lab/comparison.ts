@@ -45,6 +45,7 @@ export const FIGURES: readonly Figure[] = [
   },
   { key: "wayHomeKilometers", title: "From where a shift ended to the driver's home", unit: "km", better: "less" },
   { key: "emptyKilometersPerHour", title: "Driven without a rider per hour online", unit: "km", better: "less" },
+  { key: "hintsPerHour", title: "Hints per driver and hour online", unit: "", better: "less" },
   { key: "incomePerHour", title: "Fares per driver and hour online", unit: "money", better: "more" },
   { key: "incomeGini", title: "Gini of hourly fares among drivers", unit: "", better: "less" },
 ];

@@ -40,6 +40,7 @@ export class LabDriver {
   #tickets = 0;
   #idleSince = 0;
   #shiftEndsAt = 0;
+  #hints = 0;
   #homeward: LatLng | undefined = undefined;
   /** Rises with whatever makes an earlier intention void. */
   #plan = 0;
@@ -94,6 +95,8 @@ export class LabDriver {
         return notice.step === "cancel" ? this.#release(notice.offerId) : this.#follow(notice.verdict.ride);
       case "trip.changed":
         return this.#follow(notice.ride);
+      case "hint":
+        return this.#takeAdvice(notice);
       default:
         return;
     }
@@ -275,6 +278,21 @@ export class LabDriver {
         this.#car.stand();
         this.#park();
       });
+    });
+  }
+
+  /** Where he was told that riders are short of drivers he waits for as long as that was to hold. */
+  #takeAdvice({ to, ttlMs }: DriverNotice & { type: "hint" }): void {
+    const { loop, tally } = this.#city;
+    tally.counts.hints += 1;
+    this.#hints += 1;
+    const follows = this.driver.random.fork(`hint ${this.#hints}`).next() < BEHAVIOUR.hintFollowedShare;
+    if (!follows || this.#doing.kind !== "idle") return;
+    this.#plan += 1;
+    const until = loop.now + ttlMs;
+    this.#intend(this.#car.driveTo(to), () => {
+      this.#car.stand();
+      this.#intend(Math.max(0, until - loop.now), () => this.#park());
     });
   }
 

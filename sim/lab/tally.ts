@@ -60,6 +60,7 @@ export interface RunFigures {
   readonly driverWaitMinutesP90: number;
   readonly wayHomeKilometers: number;
   readonly emptyKilometersPerHour: number;
+  readonly hintsPerHour: number;
   readonly incomePerHour: number;
   readonly incomeGini: number;
 }
@@ -76,7 +77,7 @@ export interface RunResult {
 }
 
 export class Tally {
-  readonly counts = { offers: 0, accepts: 0, declines: 0, refused: 0 };
+  readonly counts = { offers: 0, accepts: 0, declines: 0, refused: 0, hints: 0 };
   readonly #from: EpochMs;
   readonly #to: EpochMs;
   readonly #utcOffsetMs: number;
@@ -210,6 +211,7 @@ export class Tally {
       ),
       wayHomeKilometers: meanOf(this.#waysHome),
       emptyKilometersPerHour: this.#emptyMeters / 1_000 / (onlineMs / HOUR_MS),
+      hintsPerHour: this.counts.hints / (onlineMs / HOUR_MS),
       incomePerHour: meanOf(incomes),
       incomeGini: gini(incomes),
     };

@@ -26,10 +26,12 @@ export function drawMarket(random: Random): Market {
   const between = (low: number, high: number) => Math.round(low + (high - low) * random.next());
   const kind = random.pick(DISPATCH_KINDS);
   const replanning = random.fork("replanning").next() < 0.25;
+  const hints = random.fork("hints").next() < 0.25;
   return {
     name: "simulated",
     utcOffsetMinutes: 0,
-    citySpeedMetersPerSecond: 4,
+    // Where hints are given, places of so small a world must be far enough from each other to be worth one.
+    citySpeedMetersPerSecond: hints ? 2 : 4,
     tariff: {
       currency: "EUR",
       baseCents: 250,
@@ -54,6 +56,7 @@ export function drawMarket(random: Random): Market {
       tripWatchMs: between(1, 4) * MINUTE_MS,
       lookAheadSeconds: 60 * random.fork("look ahead").int(3),
       destinationShare: 0,
+      hintEveryMs: hints ? 10 * SECOND_MS : 0,
       fairnessSeconds: 30 * random.int(3),
       fairnessAfterMs: between(10, 60) * SECOND_MS,
     },

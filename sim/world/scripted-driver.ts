@@ -28,9 +28,8 @@ const RECONNECT_MS = 4_000;
 const GONE_MS = 60_000;
 /** Of those whose phone dies; the first driver always comes back, or there would be worlds without any. */
 const GONE_FOREVER = 0.3;
-/** As src/protocol/ticket.ts has it. */
+/** As src/protocol/ticket.ts and token.ts have them. */
 const TICKET_MS = 30_000;
-/** As src/protocol/token.ts has it. */
 const TOKEN_MS = 15 * 60_000;
 const PROFILE: DriverProfile = { vehicleType: "economy", seats: 4, accessible: false, rating: 4.8, payments: ["card"] };
 
@@ -112,6 +111,9 @@ export class ScriptedDriver implements SocketPeer {
       }
       case "trip.changed":
         return this.#takes(notice.ride);
+      case "hint":
+        if (this.#ride === null) this.#target = notice.to;
+        return;
       case "status":
         if (notice.status.state === "paused" && this.#available) this.#sayAvailable();
         return;

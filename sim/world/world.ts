@@ -93,8 +93,9 @@ export class World {
     const count = (name: string) => this.auditor.count(name);
     this.network = new Network(this.loop, root.fork("network"), current, count);
     this.queue = new EventQueue(this.loop, root.fork("queue"), current, (events) => this.#archive(events), count);
-    // Who shall be nearer than the driver on his way must be there.
-    const fewest = crowded || market.dispatch.replanning ? 6 : 2;
+    // Who shall be nearer than the driver on his way must be there, and so must riders who have no driver near.
+    const { replanning, hintEveryMs } = market.dispatch;
+    const fewest = crowded || replanning || hintEveryMs > 0 ? 6 : 2;
     const [drivers, riders] = [fewest + size.int(5), fewest + size.int(5)];
     this.drivers = Array.from({ length: drivers }, (_, i) => this.#driver(`driver-${i + 1}` as DriverId));
     for (let i = 1; i <= riders; i++) {

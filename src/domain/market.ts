@@ -44,6 +44,8 @@ export interface DispatchPolicy {
   readonly lookAheadSeconds: number;
   /** Who is on his way to somewhere is offered rides that bring him nearer by this share of it; 0 is any ride. */
   readonly destinationShare: number;
+  /** A free driver who has had neither ride nor hint for so long may be told where riders are short of drivers; 0 is never. */
+  readonly hintEveryMs: number;
   readonly offerTtlMs: number;
   /** From the request, and again from each redispatch, to giving up. */
   readonly matchDeadlineMs: number;

@@ -77,6 +77,17 @@ export type DriverNotice =
   | { readonly type: "trip.changed"; readonly ride: DriverRide }
   | { readonly type: "status"; readonly status: DriverStatus }
   | { readonly type: "rehome"; readonly ticket: string }
+  /** Advice: riders are short of drivers there, in a cell of about a kilometre around this middle. */
+  | {
+      readonly type: "hint";
+      readonly to: LatLng;
+      readonly meters: number;
+      readonly seconds: number;
+      /** What fares there are multiplied with at this moment. */
+      readonly surge: number;
+      /** What was expected is past by then. */
+      readonly ttlMs: number;
+    }
   /** From now on his app sends a position this often. */
   | { readonly type: "config"; readonly fixEveryMs: number }
   /** His token is running out: with a new one he opens another socket before this one is closed. */

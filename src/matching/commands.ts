@@ -275,6 +275,7 @@ export type CounterName =
   | "fix_refused"
   | "jump_held"
   | "search"
+  | "hint"
   | "session"
   | "overload";
 

@@ -79,6 +79,15 @@ export const LIMITS = {
   /** Where drivers came free, and where rides were asked for, is remembered this long, for so many of each. */
   recentMs: 15 * MINUTE_MS,
   recentRoom: 512,
+  /**
+   * Hints look so far ahead; who is within reach of a cell covers its riders from where he is. A cell is named to nobody
+   * where fewer riders than `hintRiders` have asked. The cells that are looked at, and the hints of one sweep.
+   */
+  hintHorizonSeconds: 900,
+  hintReachSeconds: 300,
+  hintRiders: 3,
+  hintCells: 64,
+  hintsAtOnce: 64,
   /** Steps of the exact search for one window; what is left then is solved by exchanges of two. */
   batchSteps: 2_000_000,
   /** Settled rides, their offers, decisions, events and replies stay in the shard's storage this long. */

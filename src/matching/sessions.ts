@@ -6,6 +6,7 @@ import { metersToCell } from "../spatial/distance.ts";
 import type { CommandOf, SessionAddress } from "./commands.ts";
 import { nextStats } from "./driver-lock.ts";
 import { judgeFix } from "./fix-filter.ts";
+import { giveHints } from "./hints.ts";
 import { beginLeg, endLeg } from "./legs.ts";
 import { LIMITS } from "./limits.ts";
 import { fixCadenceMs } from "./overload.ts";
@@ -32,7 +33,7 @@ export function attachDriver(turn: Turn, command: CommandOf<"driver.attached">):
   const fix = old?.fix ? { ...old.fix, seq: -1 } : null;
   const held = heldBy(holding);
   const idleSince = old?.idleSince ?? turn.now;
-  const memory = { epoch, profile, stats, available, destination, fix, idleSince, held, endsAt };
+  const memory = { epoch, profile, stats, available, destination, fix, idleSince, held, hint: old?.hint, endsAt };
   const session = supply.add(driverId, memory, turn.now);
   // A second device does not make him trusted again.
   if (old !== undefined) session.jumps = { held: [], heldAt: old.jumps.heldAt };
@@ -224,6 +225,7 @@ export function sweep(turn: Turn): void {
       tellEnd(turn, session);
     }
   }
+  giveHints(turn);
   if (supply.sessions.size > 0) timers.set("sweep", "", turn.now + LIMITS.sweepEveryMs);
 }
 

@@ -20,6 +20,7 @@ import type { Answer, CounterName, Effect, FromDriver, SessionAddress } from "./
 import type { Sifted } from "./decision.ts";
 import { LookAhead } from "./look-ahead.ts";
 import { AT_EASE, type Overload } from "./overload.ts";
+import { RecentWishes } from "./recent-wishes.ts";
 import { type Session, Supply } from "./supply.ts";
 import { NO_SURGE, type Surge } from "./tariff.ts";
 import { Timers } from "./timers.ts";
@@ -84,6 +85,8 @@ export class ShardState {
   readonly releaseAttempts = new Map<OfferId, number>();
   readonly timers = new Timers();
   readonly supply = new Supply();
+  /** For hints; nobody is noted where there are none. */
+  readonly wishes = new RecentWishes();
   readonly travelTimes: TravelTimes;
   readonly lookAhead: LookAhead;
   overload: Overload = AT_EASE;
@@ -273,6 +276,7 @@ export class Turn {
       shard.openRides--;
       shard.openRideOf.delete(next.riderId);
     }
+    if (shard.setting.market.dispatch.hintEveryMs > 0) shard.wishes.note(next, before, now);
     this.touched.add(next.id);
     const event: RideEvent = {
       id: `${next.id}:${next.version}`,

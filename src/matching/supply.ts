@@ -1,7 +1,7 @@
 /** The drivers whose sockets are here, and who of them may be asked. Soft state: any of it may be lost or late. */
 import type { Candidate, DriverId, DriverProfile, DriverStats, DriverStatus, Fix } from "../domain/driver.ts";
 import { PAYMENT_METHODS, VEHICLE_TYPES } from "../domain/driver.ts";
-import type { LatLng, ShardName } from "../domain/place.ts";
+import type { CellPrefix, LatLng, ShardName } from "../domain/place.ts";
 import type { OfferId, RideRequest } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import { createNearestResult, type NearestResult, SupplyIndex } from "../spatial/supply-index.ts";
@@ -44,6 +44,7 @@ export interface Session {
   stay: Stay | null;
   held: Held | null;
   idleSince: EpochMs;
+  hint?: Hint | undefined;
   heardAt: EpochMs;
   trackedAt: EpochMs;
   rehomeAskedAt: EpochMs;
@@ -65,8 +66,15 @@ export interface SessionMemory {
   readonly fix: Fix | null;
   readonly idleSince: EpochMs;
   readonly held: Held | null;
+  readonly hint?: Hint | undefined;
   /** The driver's token is good until then, and so is the session. */
   readonly endsAt: EpochMs;
+}
+
+/** Where he was last told that riders are short of drivers; he may have gone there, and is left alone for a while. */
+export interface Hint {
+  readonly cell: CellPrefix;
+  readonly at: EpochMs;
 }
 
 /** The offer or ride that keeps a driver from being a candidate, as his socket's shard knows it. */
@@ -247,6 +255,6 @@ export function statusOf(session: Session, now: EpochMs): DriverStatus {
 }
 
 export function memoryOf(session: Session): SessionMemory {
-  const { epoch, profile, stats, available, destination, fix, idleSince, held, endsAt } = session;
-  return { epoch, profile, stats, available, destination, fix, idleSince, held, endsAt };
+  const { epoch, profile, stats, available, destination, fix, idleSince, held, hint, endsAt } = session;
+  return { epoch, profile, stats, available, destination, fix, idleSince, held, hint, endsAt };
 }

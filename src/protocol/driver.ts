@@ -229,6 +229,14 @@ export const DriverDown = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("trip.changed"), ride: DriverRideField }),
   z.strictObject({ type: z.literal("status"), status: StatusField }),
   z.strictObject({ type: z.literal("rehome"), ticket: z.string().max(2_000) }),
+  z.strictObject({
+    type: z.literal("hint"),
+    to: LatLngField,
+    meters: WholeField,
+    seconds: WholeField,
+    surge: z.number().min(1),
+    ttlMs: WholeField,
+  }),
   z.strictObject({ type: z.literal("config"), fixEveryMs: WholeField }),
   z.strictObject({ type: z.literal("session.ending"), endsInMs: WholeField }),
   z.strictObject({

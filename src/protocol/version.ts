@@ -9,6 +9,7 @@
  *    riders may ask for quotes and name one with the ride they ask for;
  *    drivers may say where they are going, with hello and status;
  *    a ride that left its driver may say `exchanged`, where a market re-plans: to an app that does not know the word it is
- *    a ride that looks for a driver again, as before
+ *    a ride that looks for a driver again, as before;
+ *    a driver may hear a `hint`, where a market gives such: an app that does not know it loses an advice
  */
 export const PROTOCOL_VERSION = 1;

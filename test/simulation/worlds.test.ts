@@ -30,6 +30,7 @@ const MUST_HAPPEN = [
   "verdict won",
   "verdict lost",
   "answer lock",
+  "heard hint",
   "market changed",
   "shard sleep",
   "shard crash half-way through a commit",

@@ -46,6 +46,7 @@ export const DISPATCH: Market["dispatch"] = {
   fairnessAfterMs: 600_000,
   lookAheadSeconds: 0,
   destinationShare: 0,
+  hintEveryMs: 0,
   replanning: false,
   offerTtlMs: 15_000,
   matchDeadlineMs: 120_000,
