@@ -19,7 +19,7 @@ const GROUPS: readonly (readonly [heading: string, knows: RegExp])[] = [
   ["reconnects", /^welcomed /],
   ["deaths", /^(?:shard|lock) /],
   ["messages and events", /^(?:message|queue) /],
-  ["rides", /^ride\./],
+  ["rides", /^(?:ride\.|search )/],
   ["offers", /^offer /],
   ["said and heard", /./],
 ];

@@ -30,6 +30,7 @@ export const FIGURES: readonly Figure[] = [
   { key: "servedShare", title: "Served: trips completed of those asked for", unit: "%", better: "more" },
   { key: "waitMinutes", title: "Pickup time: request to driver at the kerb", unit: "min", better: "less" },
   { key: "waitMinutesP90", title: "Pickup time, 90th percentile", unit: "min", better: "less" },
+  { key: "heldShare", title: "Held back for a driver about to finish", unit: "%", better: "less" },
   { key: "matchSeconds", title: "Request to accepted", unit: "s", better: "less" },
   { key: "approachMinutes", title: "Accepted to driver at the kerb", unit: "min", better: "less" },
   { key: "unservedShare", title: "No driver found in time", unit: "%", better: "less" },

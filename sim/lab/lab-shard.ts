@@ -40,6 +40,8 @@ export class LabShard implements ShardOutside {
     const city = this.#city;
     switch (message.type) {
       case "count":
+        if (message.name === "search" && message.label === "held") city.tally.counts.held += 1;
+        return;
       case "publish.position":
       case "remember":
         return;

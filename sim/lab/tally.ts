@@ -50,6 +50,7 @@ export interface RunFigures {
   readonly servedShare: number;
   readonly waitMinutes: number;
   readonly waitMinutesP90: number;
+  readonly heldShare: number;
   readonly matchSeconds: number;
   readonly approachMinutes: number;
   readonly unservedShare: number;
@@ -77,7 +78,7 @@ export interface RunResult {
 }
 
 export class Tally {
-  readonly counts = { offers: 0, accepts: 0, declines: 0, refused: 0, hints: 0 };
+  readonly counts = { offers: 0, accepts: 0, declines: 0, refused: 0, hints: 0, held: 0 };
   readonly #from: EpochMs;
   readonly #to: EpochMs;
   readonly #utcOffsetMs: number;
@@ -198,6 +199,7 @@ export class Tally {
       servedShare: share("completed"),
       waitMinutes: meanOf(waits),
       waitMinutesP90: quantileOf(waits, 0.9),
+      heldShare: this.counts.held / rides.length,
       matchSeconds: meanOf(assigned.map((ride) => (ride.assignedAt! - ride.requestedAt) / SECOND_MS)),
       approachMinutes: meanOf(arrived.map((ride) => (ride.arrivedAt! - ride.assignedAt!) / MINUTE_MS)),
       unservedShare: share("no_driver"),

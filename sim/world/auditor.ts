@@ -9,6 +9,7 @@ import type { ShardName } from "../../src/domain/place.ts";
 import { isEngaged, isTerminal, type Offer, type OfferId, type Ride, type RideId } from "../../src/domain/ride.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import type { Answer, Command, Message, Write } from "../../src/matching/commands.ts";
+import type { Decision } from "../../src/matching/decision.ts";
 import type { LockCommand, LockState } from "../../src/matching/driver-lock.ts";
 import { Hearing } from "./hearing.ts";
 import { Races } from "./races.ts";
@@ -39,6 +40,9 @@ const OFFER_COMES_FROM: Readonly<Record<Offer["state"], readonly (Offer["state"]
 };
 
 type LockMessage = Extract<Message, { type: "reserve" | "release" }>;
+
+/** As src/protocol/market.ts has it. */
+const LONGEST_HOLD_MS = 120_000;
 
 const NAMES_SOMEBODY = /\b(?:driver|rider)-\d|\.r\d/;
 
@@ -91,6 +95,9 @@ export class Auditor {
           break;
         case "append.event":
           this.#eventAppended(write.event);
+          break;
+        case "save.decision":
+          this.#decided(write.decision);
           break;
         case "save.reply":
           this.#keyUsed(`${write.riderId}/${write.key}`, write.reply.rideId);
@@ -181,6 +188,7 @@ export class Auditor {
           () => `${message.name} is counted by ${message.label}`,
         );
         if (message.name === "offer_event") this.count(`offer ${message.label}`);
+        if (message.name === "search") this.count(`search ${message.label}`);
     }
   }
 
@@ -226,6 +234,14 @@ export class Auditor {
       this.#exchangesOf.set(about, times);
       promise(times === 1, "X4", () => `${about} is exchanged ${times} times`);
     }
+  }
+
+  /** O22: held before anybody is asked, and not for longer than any market may say. */
+  #decided({ rideId, offersBefore, at, hold }: Decision): void {
+    if (hold === null) return;
+    const heldMs = hold.until - this.rides.get(rideId)!.createdAt;
+    promise(heldMs <= LONGEST_HOLD_MS, "O22", () => `${rideId} is held for ${heldMs} ms`);
+    promise(hold.ended !== null || offersBefore === 0, "O22", () => `${rideId} is held after it was offered, at ${at}`);
   }
 
   #offerSaved(shard: ShardName, offer: Offer): void {

@@ -27,6 +27,8 @@ export function drawMarket(random: Random): Market {
   const kind = random.pick(DISPATCH_KINDS);
   const replanning = random.fork("replanning").next() < 0.25;
   const hints = random.fork("hints").next() < 0.25;
+  const forward = random.fork("forward");
+  const forwardSeconds = forward.next() < 0.4 ? 20 + forward.int(101) : 0;
   return {
     name: "simulated",
     utcOffsetMinutes: 0,
@@ -57,6 +59,7 @@ export function drawMarket(random: Random): Market {
       lookAheadSeconds: 60 * random.fork("look ahead").int(3),
       destinationShare: 0,
       hintEveryMs: hints ? 10 * SECOND_MS : 0,
+      forwardSeconds,
       fairnessSeconds: 30 * random.int(3),
       fairnessAfterMs: between(10, 60) * SECOND_MS,
     },

@@ -46,6 +46,8 @@ export interface DispatchPolicy {
   readonly destinationShare: number;
   /** A free driver who has had neither ride nor hint for so long may be told where riders are short of drivers; 0 is never. */
   readonly hintEveryMs: number;
+  /** So long after it was asked for, at most, a ride is held back for a driver about to end his trip; 0 for nobody. */
+  readonly forwardSeconds: number;
   readonly offerTtlMs: number;
   /** From the request, and again from each redispatch, to giving up. */
   readonly matchDeadlineMs: number;

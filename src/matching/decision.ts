@@ -10,6 +10,7 @@ import type { FallbackReason, Ranked, RankedCandidate } from "../ranking/ranked.
 import type { Message } from "./commands.ts";
 import { rulesNow } from "./dispatch-kinds.ts";
 import { bonusSeconds } from "./fairness.ts";
+import type { Hold } from "./forward.ts";
 import { LIMITS } from "./limits.ts";
 import { premiumsOf } from "./look-ahead.ts";
 import { mayUseModel } from "./overload.ts";
@@ -67,6 +68,8 @@ export interface Decision {
   readonly wave: number;
   /** The offer of the driver on his way, where a nearer one was looked for; null where the ride was waiting. */
   readonly instead: OfferId | null;
+  /** The wait for a driver about to end his trip that began with this decision, or was before it; null where none was. */
+  readonly hold: Hold | null;
   readonly radiusMeters: number;
   /** Of the market's configuration, by which it was taken. */
   readonly marketVersion: number;
@@ -150,7 +153,7 @@ export function decisionOf(
   shard: ShardState,
   now: EpochMs,
   ride: MatchingRide | AssignedRide,
-  { wave, radiusMeters, sifted }: Pursuit,
+  { wave, radiusMeters, sifted, hold }: Pursuit,
   ranked: Ranked,
   order: readonly RankedCandidate[],
 ): Decision {
@@ -164,6 +167,7 @@ export function decisionOf(
     attempt: ride.redispatches + 1,
     wave,
     instead: ride.state === "assigned" ? ride.offerId : null,
+    hold,
     radiusMeters,
     marketVersion: shard.configured.version,
     policy: dispatch.kind,

@@ -2,8 +2,8 @@
  * Finding drivers for a waiting ride: search here, ask the neighbours if the circle reaches them, have the candidates
  * ranked, make offers, and search again, wider, until somebody accepts or the ride's time is up.
  */
-import type { Candidate } from "../domain/driver.ts";
-import type { MatchingRide, RideId } from "../domain/ride.ts";
+import type { Candidate, DriverId } from "../domain/driver.ts";
+import type { MatchingRide, Ride, RideId } from "../domain/ride.ts";
 import { haversineMeters, metersToCellEdge } from "../spatial/distance.ts";
 import type { CommandOf, NearbyQuery } from "./commands.ts";
 import { decisionOf, excluded, rankingOf, type Sifted, sift } from "./decision.ts";
@@ -11,6 +11,7 @@ import { isOnHisWay } from "./destination.ts";
 import { rulesNow } from "./dispatch-kinds.ts";
 import { nearerRanked } from "./exchange.ts";
 import { fairly } from "./fairness.ts";
+import { endsHold, type HoldEnd, holdFor, ridesHeld } from "./forward.ts";
 import { LIMITS } from "./limits.ts";
 import { lookingAhead, withAhead } from "./look-ahead.ts";
 import { intendOffer } from "./offer.ts";
@@ -31,6 +32,7 @@ export function pursue(turn: Turn, ride: MatchingRide): void {
     sifted: NOBODY,
     ranker: "",
     reserve: [],
+    hold: null,
   });
   turn.shard.timers.set("ride.deadline", ride.id, ride.deadlineAt);
   search(turn, ride.id);
@@ -47,6 +49,7 @@ export function abandonPursuit({ shard }: Turn, rideId: RideId): void {
 export function searchTimerFired(turn: Turn, rideId: RideId): void {
   const pursuit = turn.shard.pursuits.get(rideId);
   if (pursuit?.phase === "searching") rank(turn, rideId, pursuit, pursuit.local);
+  else if (pursuit?.phase === "held") goOn(turn, rideId, pursuit, "late");
   else if (pursuit !== undefined) search(turn, rideId);
 }
 
@@ -70,7 +73,16 @@ export function candidatesRanked(turn: Turn, command: CommandOf<"candidates.rank
   turn.count("ranking", ranked.fallback ?? "model");
   const { dispatch } = shard.setting.market;
   const order = lookingAhead(fairly(ranked.order, dispatch), pursuit.sifted.candidates, dispatch);
+  const hold = holdFor(shard, now, ride, pursuit, order);
+  pursuit.hold ??= hold;
   turn.effects.push({ type: "save.decision", decision: decisionOf(shard, now, ride, pursuit, ranked, order) });
+  if (hold !== null) {
+    pursuit.phase = "held";
+    pursuit.reserve = [];
+    turn.count("search", "held");
+    shard.timers.set("ride.search", rideId, hold.until);
+    return;
+  }
   pursuit.ranker = ranked.ranker;
   pursuit.reserve = order;
   rulesNow(shard).ranked(turn, rideId, pursuit);
@@ -104,15 +116,16 @@ export function makeOffers(turn: Turn, rideId: RideId): void {
 }
 
 /** A driver has just become free here: the nearest ride that waits for want of drivers looks again at once, if there is one. */
-export function wakeNearestRide(turn: Turn, { fix, profile, driverId, destination }: Session): boolean {
+export function wakeNearestRide(turn: Turn, session: Session): boolean {
   const { shard } = turn;
+  const { fix, profile, driverId, destination } = session;
   const { destinationShare } = shard.setting.market.dispatch;
   const heading = { from: fix!.position, destination };
   let nearest: RideId | null = null;
   let nearestMeters = Number.POSITIVE_INFINITY;
   for (const [rideId, pursuit] of shard.pursuits) {
-    if (pursuit.phase !== "open" || !shard.timers.has("ride.search", rideId)) continue;
     const ride = shard.rides.get(rideId)!;
+    if (!isWaitingFor(turn, ride, pursuit, session)) continue;
     const meters = haversineMeters(fix!.position, ride.request.pickup);
     if (meters >= nearestMeters || meters > pursuit.radiusMeters || !serves(profile, ride.request)) continue;
     if (!isOnHisWay(heading, ride.request.dropoff, destinationShare)) continue;
@@ -120,8 +133,35 @@ export function wakeNearestRide(turn: Turn, { fix, profile, driverId, destinatio
     nearest = rideId;
     nearestMeters = meters;
   }
-  if (nearest !== null) search(turn, nearest);
+  if (nearest !== null) wake(turn, nearest, driverId);
+  // The ride that was held for him goes on too, though another may have him.
+  const awaiting = ridesHeld(shard).get(driverId);
+  if (awaiting !== undefined) wake(turn, awaiting, driverId);
   return nearest !== null;
+}
+
+/** Whether the ride would look again for this driver, whatever else there is to know of the two. */
+function isWaitingFor(
+  { shard, now }: Turn,
+  { id, request }: Ride,
+  { phase, hold }: Pursuit,
+  session: Session,
+): boolean {
+  if (phase === "held") return endsHold(shard, now, request.pickup, hold!, session);
+  return phase === "open" && shard.timers.has("ride.search", id);
+}
+
+function wake(turn: Turn, rideId: RideId, driverId: DriverId): void {
+  const pursuit = turn.shard.pursuits.get(rideId)!;
+  if (pursuit.phase !== "held") search(turn, rideId);
+  else goOn(turn, rideId, pursuit, pursuit.hold!.driverId === driverId ? "came" : "other");
+}
+
+/** The wait is over; who is free now is looked for anew. */
+function goOn(turn: Turn, rideId: RideId, pursuit: Pursuit, why: HoldEnd): void {
+  pursuit.hold = { ...pursuit.hold!, ended: { at: turn.now, why } };
+  turn.count("search", `held-${why}`);
+  search(turn, rideId);
 }
 
 function search(turn: Turn, rideId: RideId): void {

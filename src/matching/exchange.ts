@@ -83,7 +83,7 @@ function seek(turn: Turn, ride: AssignedRide, radiusMeters: number): void {
   if (sifted.candidates.length === 0) return;
   const before = shard.nearer.get(ride.id);
   const searchId = (before?.searchId ?? 0) + 1;
-  const nobodyYet = { local: [], ranker: "", reserve: [] };
+  const nobodyYet = { local: [], ranker: "", reserve: [], hold: null };
   const pursuit: Pursuit = { wave: searchId, searchId, radiusMeters, phase: "ranking", sifted, ...nobodyYet };
   shard.nearer.set(ride.id, pursuit);
   effects.push(rankingOf(shard, now, ride, pursuit));

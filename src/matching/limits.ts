@@ -74,6 +74,13 @@ export const LIMITS = {
   exchangeGainSeconds: 60,
   exchangeGainShare: 0.4,
   exchangeOffersPerRide: 3,
+  /**
+   * A ride is held back for a driver about to end his trip only where he is expected at the pickup so much sooner than
+   * whoever is free: riders take their time to get out, he may say no when he is asked, and neither is in the estimate.
+   */
+  forwardGainSeconds: 60,
+  /** And it goes on without him when his trip takes so much longer than expected. */
+  forwardLateSeconds: 20,
   /** The longest that a new ride is kept to be solved together with others, where drivers are few. */
   windowSeconds: 5,
   /** Where drivers came free, and where rides were asked for, is remembered this long, for so many of each. */

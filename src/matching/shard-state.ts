@@ -18,6 +18,7 @@ import type { EpochMs } from "../domain/time.ts";
 import type { RankedCandidate } from "../ranking/ranked.ts";
 import type { Answer, CounterName, Effect, FromDriver, SessionAddress } from "./commands.ts";
 import type { Sifted } from "./decision.ts";
+import type { Hold } from "./forward.ts";
 import { LookAhead } from "./look-ahead.ts";
 import { AT_EASE, type Overload } from "./overload.ts";
 import { RecentWishes } from "./recent-wishes.ts";
@@ -46,7 +47,7 @@ export interface Pursuit {
   /** Answers that carry another number belong to a search that is over. */
   searchId: number;
   radiusMeters: number;
-  phase: "searching" | "ranking" | "waiting" | "open";
+  phase: "searching" | "ranking" | "held" | "waiting" | "open";
   /** Found here, while the neighbours are asked. */
   local: readonly Candidate[];
   /** Who was found and is not among those who are ranked. */
@@ -55,6 +56,8 @@ export interface Pursuit {
   ranker: string;
   /** Ranked and not asked yet, best first. */
   reserve: RankedCandidate[];
+  /** For whom the ride is held back, or was: it is once. */
+  hold: Hold | null;
 }
 
 /** Where an assigned driver was last, and how near he has come. */
@@ -212,6 +215,13 @@ export class ShardState {
       );
     }
     assert(open === this.openRides, "open rides are counted");
+    const awaited = new Set<DriverId>();
+    for (const [rideId, { phase, hold }] of this.pursuits) {
+      if (phase !== "held") continue;
+      assert(hold?.ended === null && this.timers.has("ride.search", rideId), `O22: ${rideId} is held for ever`);
+      assert(!awaited.has(hold.driverId), `O21: two rides are held for ${hold.driverId}`);
+      awaited.add(hold.driverId);
+    }
     const holders = new Set<DriverId>();
     for (const offer of this.offers.values()) {
       if (!isLive(offer)) continue;

@@ -102,6 +102,20 @@ const DecisionBody = z.strictObject({
   wave: WholeField,
   /** The offer of the driver on his way for whom a nearer one was looked for; null where the ride was waiting. */
   instead: OfferIdField.nullable(),
+  /** The wait, now or before, for a driver who was about to end his trip; null where the ride was not held back. */
+  hold: z
+    .strictObject({
+      why: z.string(),
+      driverId: DriverIdField,
+      /** When it began it was expected: the end of his trip, he at the pickup, and else the best who was free. */
+      tripSeconds: z.number(),
+      pickupSeconds: z.number(),
+      freeSeconds: z.number(),
+      since: WholeField,
+      /** Null while the ride is held; `came`, `other` driver became free as near, or `late`. */
+      ended: z.strictObject({ at: WholeField, why: z.enum(["came", "other", "late"]) }).nullable(),
+    })
+    .nullable(),
   radiusMeters: z.number(),
   /** Of the market's configuration, by which it was taken; 0 is as deployed. */
   marketVersion: WholeField,

@@ -1,6 +1,7 @@
 /** A ride's decisions for a reader: what was decided (its record) beside what came of it (its offers), codes beside words. */
 import type { DeadReason, Offer } from "../domain/ride.ts";
 import type { Decision, LeftOutReason, RankedDriver } from "../matching/decision.ts";
+import type { Hold, HoldEnd } from "../matching/forward.ts";
 import { LIMITS } from "../matching/limits.ts";
 import { FEATURE_COUNT, FEATURE_SET_HASH, FEATURES } from "../ranking/feature-view.ts";
 import type { FallbackReason } from "../ranking/ranked.ts";
@@ -54,6 +55,12 @@ const WITHOUT_MODEL: Readonly<Record<FallbackReason, string>> = {
   overload: "the shard was overloaded",
 };
 
+const HOLD_ENDED: Readonly<Record<HoldEnd, string>> = {
+  came: "he became free",
+  other: "another driver as near became free",
+  late: "he did not become free in time",
+};
+
 /** Pure: the same rows are the same words. */
 export function explainRide({ ride, offers }: RecalledRide, decisions: readonly Decision[]) {
   return {
@@ -73,6 +80,7 @@ function explainDecision(decision: Decision, offers: readonly Offer[], offersOfR
   return {
     ...shown,
     instead: decision.instead ?? null,
+    hold: explainHold(decision.hold ?? null),
     why: headline(decision),
     candidates: decision.candidates.map((driver, rank) => {
       const offer = offers.find(({ driverId }) => driverId === driver.driverId) ?? null;
@@ -117,6 +125,16 @@ function headline(decision: Decision): string {
   const order = `${ranker} put ${candidates.length} in order of expected seconds`;
   const without = fallback === null ? "" : ` (${WITHOUT_MODEL[fallback]})`;
   return `${search}; ${order}${without}; ${waveSize} asked at a time`;
+}
+
+function explainHold(hold: Hold | null) {
+  if (hold === null) return null;
+  const { until: _, ...shown } = hold;
+  const { driverId, tripSeconds, pickupSeconds, freeSeconds, since, ended } = hold;
+  const [trip, pickup, free] = [tripSeconds, pickupSeconds, freeSeconds].map(Math.round);
+  const wait = `held back for ${driverId}, expected to end his trip in ${trip} s and at the pickup in ${pickup} s`;
+  const end = ended === null ? "he is waited for" : `after ${ended.at - since} ms ${HOLD_ENDED[ended.why]}`;
+  return { ...shown, why: `${wait}, the best who was free in ${free} s; ${end}` };
 }
 
 function becameOf(driver: RankedDriver, offer: Offer | null, spent: boolean, { at }: Decision) {

@@ -2,13 +2,24 @@
 import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, expect, test, vi } from "vitest";
-import type { LatLng } from "../../src/domain/place.ts";
-import type { OfferId, RideId } from "../../src/domain/ride.ts";
-import { acrossBorder, debtsOf, lockOf, newRide, rideAt, rowsOf, shardNameAt, shardOf } from "./shard-tools.ts";
-import { driverAt, fixAt, migrateHistory, type TestDriver } from "./support.ts";
+import type { RideId } from "../../src/domain/ride.ts";
+import {
+  accept,
+  acrossBorder,
+  debtsOf,
+  lockOf,
+  newRide,
+  rideAt,
+  rowsOf,
+  SOON,
+  shardNameAt,
+  shardOf,
+  step,
+  untilConfigured,
+} from "./shard-tools.ts";
+import { driverAt, fixAt, migrateHistory } from "./support.ts";
 
 const AT_REST = { matching: 0, engaged: 0, asked: 0, owed: 0, unconfirmed: 0 };
-const SOON = { timeout: 20_000, interval: 200 };
 const WHERE = { lat: 37.6, lng: -122.2 };
 /** `far` is in the neighbouring cell, 1.4 km from the pickup; `near` is 70 m from it. */
 const { here: pickup } = acrossBorder(WHERE);
@@ -29,30 +40,11 @@ const typesIn = async (rideId: RideId) => {
   return results.map(({ type, version }) => `${version} ${type}`);
 };
 
-/** Says where he is until the shard has heard that the market re-plans. */
-async function untilReplanning(driver: TestDriver, place: LatLng): Promise<void> {
-  let seq = 1_000;
-  await vi.waitFor(async () => {
-    driver.say({ type: "location", fixes: [fixAt(place, ++seq)] });
-    expect(await rowsOf(place, "SELECT body FROM market WHERE body LIKE '%replanning%'")).toHaveLength(1);
-  }, SOON);
-}
-
-async function accept(driver: TestDriver, offerId: OfferId): Promise<void> {
-  driver.say({ type: "offer.accept", cid: "accept", offerId });
-  expect(await driver.hear("offer.verdict")).toMatchObject({ offerId, verdict: { outcome: "won" } });
-}
-
-async function step(driver: TestDriver, offerId: OfferId, name: "arrive" | "start" | "complete"): Promise<void> {
-  driver.say({ type: "trip", cid: name, offerId, step: name });
-  expect(await driver.hear("trip.verdict")).toMatchObject({ offerId, step: name, verdict: { outcome: "done" } });
-}
-
 /** A ride that `ada` has, from the cell beyond the border, and `bob` is asked for. */
 async function askedNearer(name: string) {
   const [ada, bob] = [`ada-${name}`, `bob-${name}`];
   const warm = await driverAt(`warm-${name}`, near);
-  await untilReplanning(warm, near);
+  await untilConfigured(warm, near);
   warm.say({ type: "status", available: false });
   while ((await warm.hear("status")).status.state !== "paused");
   warm.close();

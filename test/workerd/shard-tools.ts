@@ -2,13 +2,16 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { ulid } from "ulidx";
+import { expect, vi } from "vitest";
 import type { LatLng } from "../../src/domain/place.ts";
-import type { RideId, RiderId } from "../../src/domain/ride.ts";
+import type { OfferId, RideId, RiderId } from "../../src/domain/ride.ts";
 import { newRideId, shardAt } from "../../src/routing/shard-map.ts";
 import { boundsOf, cellOf } from "../../src/spatial/geohash.ts";
-import { driverToken, openSocket, ticketFor } from "./support.ts";
+import { driverToken, fixAt, openSocket, type TestDriver, ticketFor } from "./support.ts";
 
 const BITS = Number(env.SHARD_BITS);
+/** For `vi.waitFor`: as long as a busy machine may take. */
+export const SOON = { timeout: 20_000, interval: 200 };
 
 export const shardNameAt = (place: LatLng) => shardAt(place, BITS);
 /** A new stub each time: one that saw its object die stays broken. */
@@ -95,4 +98,23 @@ export function debtsOf({ sql }: DurableObjectStorage) {
          (SELECT count(*) FROM events WHERE archived = 0) AS unconfirmed`,
     )
     .one();
+}
+
+/** Says where he is until the shard has heard of another version of its market. */
+export async function untilConfigured(driver: TestDriver, place: LatLng): Promise<void> {
+  let seq = 1_000;
+  await vi.waitFor(async () => {
+    driver.say({ type: "location", fixes: [fixAt(place, ++seq)] });
+    expect(await rowsOf(place, "SELECT body FROM market")).toHaveLength(1);
+  }, SOON);
+}
+
+export async function accept(driver: TestDriver, offerId: OfferId): Promise<void> {
+  driver.say({ type: "offer.accept", cid: "accept", offerId });
+  expect(await driver.hear("offer.verdict")).toMatchObject({ offerId, verdict: { outcome: "won" } });
+}
+
+export async function step(driver: TestDriver, offerId: OfferId, name: "arrive" | "start" | "complete"): Promise<void> {
+  driver.say({ type: "trip", cid: name, offerId, step: name });
+  expect(await driver.hear("trip.verdict")).toMatchObject({ offerId, step: name, verdict: { outcome: "done" } });
 }

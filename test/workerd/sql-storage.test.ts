@@ -96,6 +96,7 @@ function decision(of: Ride, offersBefore: number, wave = 1): Decision {
     instead: null,
     radiusMeters: 1_000,
     marketVersion: 3,
+    hold: null,
     policy: "broadcast",
     waveSize: 2,
     ranker: "accept@1",

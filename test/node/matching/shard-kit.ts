@@ -47,6 +47,7 @@ export const DISPATCH: Market["dispatch"] = {
   lookAheadSeconds: 0,
   destinationShare: 0,
   hintEveryMs: 0,
+  forwardSeconds: 0,
   replanning: false,
   offerTtlMs: 15_000,
   matchDeadlineMs: 120_000,
