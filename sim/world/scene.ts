@@ -3,6 +3,8 @@ import { DISPATCH_KINDS, type Market } from "../../src/domain/market.ts";
 import type { MarketSettings } from "../../src/domain/market-hours.ts";
 import type { LatLng } from "../../src/domain/place.ts";
 import { MINUTE_MS, SECOND_MS } from "../../src/domain/time.ts";
+import { squareOf } from "../../src/matching/learned-means.ts";
+import type { Learned } from "../../src/shard/ports.ts";
 import { destinationPoint } from "../../src/spatial/distance.ts";
 import { boundsOf, cellOf } from "../../src/spatial/geohash.ts";
 import type { Random } from "../random.ts";
@@ -11,6 +13,7 @@ export const SHARD_BITS = 25;
 /** Cells of 25 bits are about 4 km wide here: in the middle of one, nobody sees a border. */
 const HOME: LatLng = { lat: 40.75, lng: -73.97 };
 const SPREAD_METERS = 1_600;
+const LEARNED_PLACES = 20;
 
 /** Draws the middle of the world, and answers a drawer of places around it. */
 export function drawPlaces(random: Random): (random: Random) => LatLng {
@@ -71,6 +74,16 @@ export function crowdedMarket(market: Market): Market {
   const { dispatch } = market;
   if (dispatch.replanning) return market;
   return { ...market, dispatch: { ...dispatch, kind: "broadcast", waveSize: 8, startRadiusMeters: 3_500 } };
+}
+
+/** What a shard may have learned before the world begins, which is too short to learn it: places worth more, and less. */
+export function drawLearned(random: Random, place: (random: Random) => LatLng): Learned {
+  const squares = new Set(Array.from({ length: LEARNED_PLACES }, () => squareOf(place(random))));
+  const rows = Array.from(squares, (square) => [square, 200 * random.normal(), 20 + random.int(200)] as const);
+  return {
+    travelTimes: { lengths: [], hours: [], begins: [], ends: [] },
+    lookAhead: { tookSeconds: 60_000, paidSeconds: 25_000, squares: rows, squareHours: [] },
+  };
 }
 
 /** What an operator might make of it. */

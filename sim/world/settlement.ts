@@ -140,12 +140,19 @@ export class Settlement {
     return happened;
   }
 
-  /** Every offer, and nothing else, is explained by the decision that it came of, whatever died meanwhile. */
+  /** Every offer, and nothing else, is explained by the decision that it came of; and no place weighs more than it may. */
   judgeDecisions(): void {
+    const { lookAheadSeconds } = this.#world.market.dispatch;
     for (const { storage } of this.#world.shards()) {
       for (const rideId of storage.rides.keys()) {
         const rows = storage.recall(rideId)!;
         const { decisions } = explainRide(rows, storage.readDecisions(rideId));
+        for (const { candidates } of decisions) {
+          const weights = candidates.map((candidate) => candidate.lookAheadSeconds);
+          if (weights.some((seconds) => seconds !== 0)) this.#world.auditor.count("decision that minds places");
+          const apart = Math.max(...weights) - Math.min(...weights);
+          promise(apart <= lookAheadSeconds, "N3", () => `${rideId}: places weigh ${apart} s`);
+        }
         const ranked = decisions.flatMap(({ candidates }) => candidates);
         const explained = ranked.flatMap(({ offer }) => (offer === null ? [] : [offer.id])).sort();
         const made = rows.offers.map(({ id }) => id).sort();

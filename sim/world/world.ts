@@ -16,7 +16,7 @@ import { CALM, drawFaults, type Faults } from "./faults.ts";
 import { EventQueue, MemoryHistory } from "./history.ts";
 import { LockHost } from "./lock-host.ts";
 import { Network } from "./network.ts";
-import { crowdedMarket, drawChange, drawMarket, drawPlaces, SHARD_BITS } from "./scene.ts";
+import { crowdedMarket, drawChange, drawLearned, drawMarket, drawPlaces, SHARD_BITS } from "./scene.ts";
 import { ScriptedDriver } from "./scripted-driver.ts";
 import { ScriptedRider } from "./scripted-rider.ts";
 import { Settlement } from "./settlement.ts";
@@ -137,6 +137,7 @@ export class World {
       clockSpeed: 1,
     };
     const host = new ShardHost(this, setting, this.#skewOf(name));
+    host.storage.keepLearned(drawLearned(this.#root.fork(`places of ${name}`), this.place));
     this.#shards.set(name, host);
     const random = this.#root.fork(`fate of ${name}`);
     this.#often(random, this.faults.shardKilledEveryMs, () => host.kill());

@@ -32,6 +32,7 @@ const MUST_HAPPEN = [
   "answer lock",
   "heard hint",
   "market changed",
+  "decision that minds places",
   "shard sleep",
   "shard crash half-way through a commit",
   "shard crash, an event written and not sent",
