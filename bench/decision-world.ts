@@ -42,6 +42,7 @@ const MARKET: Market = {
     hintEveryMs: 0,
     forwardSeconds: 0,
     replanning: false,
+    scheduledRides: false,
     offerTtlMs: 15_000,
     matchDeadlineMs: 120_000,
     startRadiusMeters: 3_000,

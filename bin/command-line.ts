@@ -15,6 +15,13 @@ export function readPlace(option: string, text: string): LatLng {
   throw new UsageError(`${option}: expected a place as LAT,LNG such as 40.75,-73.98, got "${text}"`);
 }
 
+/** A time as people write it, without a zone by their own clock. Throws UsageError that names the option. */
+export function readMoment(option: string, text: string): number {
+  const at = Date.parse(text);
+  if (Number.isNaN(at)) throw new UsageError(`${option}: expected a time such as 2026-12-24T08:30, got "${text}"`);
+  return at;
+}
+
 export function readVehicle(text: string): VehicleType {
   const known = VEHICLE_TYPES.find((type) => type === text);
   if (known) return known;

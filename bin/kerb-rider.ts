@@ -5,12 +5,13 @@ import { parseArgs } from "node:util";
 import { createRiderClient, isOpen, type SeenQuote, type SeenRide } from "../client/rider-client.ts";
 import { createDevTokens } from "../client/tokens.ts";
 import { UsageError } from "../sim/arguments.ts";
-import { DEFAULT_URL, openPrompt, readPlace, readVehicle, runApp } from "./command-line.ts";
+import { DEFAULT_URL, openPrompt, readMoment, readPlace, readVehicle, runApp } from "./command-line.ts";
 
-const USAGE = `kerb-rider [--from LAT,LNG] [--to LAT,LNG] [--vehicle TYPE] [--name ID] [--url URL]
+const USAGE = `kerb-rider [--from LAT,LNG] [--to LAT,LNG] [--vehicle TYPE] [--at TIME] [--name ID] [--url URL]
   --from     where you stand (default 40.757,-73.986)
   --to       where you want to go (default 40.7308,-73.9973)
   --vehicle  economy | comfort | xl | premium (default economy)
+  --at       when to be picked up, such as 2026-12-24T08:30 (default: now); where the market takes scheduled rides
   --name     who you are (default: somebody new)
   --url      the server (default ${DEFAULT_URL})`;
 
@@ -18,6 +19,7 @@ const OPTIONS = {
   from: { type: "string", default: "40.757,-73.986" },
   to: { type: "string", default: "40.7308,-73.9973" },
   vehicle: { type: "string", default: "economy" },
+  at: { type: "string" },
   name: { type: "string" },
   url: { type: "string", default: DEFAULT_URL },
   help: { type: "boolean", default: false },
@@ -32,6 +34,7 @@ await runApp(USAGE, async () => {
     dropoff: readPlace("--to", values.to),
     vehicleType: readVehicle(values.vehicle),
   };
+  const later = values.at === undefined ? {} : { pickupAt: readMoment("--at", values.at) };
   const ending = new AbortController();
   const http = { baseUrl: values.url, signal: ending.signal };
   const client = createRiderClient({
@@ -43,7 +46,7 @@ await runApp(USAGE, async () => {
 
   const quote = await client.quote(wish);
   console.log(quoteLine(quote));
-  let ride = await client.request({ ...wish, quoteId: quote.id }, randomUUID());
+  let ride = await client.request({ ...wish, ...later, quoteId: quote.id }, randomUUID());
   console.log(`${name} asked for ride ${ride.id}: ${priceOf(ride)}`);
 
   const prompt = openPrompt(
@@ -81,7 +84,8 @@ await runApp(USAGE, async () => {
 
 function line(ride: SeenRide): string {
   const driver = ride.driver ? ` by ${ride.driver.id}` : "";
-  return `ride is ${ride.state}${driver}${ride.reason ? ` (${ride.reason})` : ""}`;
+  const at = ride.state === "scheduled" ? ` for ${new Date(ride.pickupAt!).toLocaleString()}` : "";
+  return `ride is ${ride.state}${at}${driver}${ride.reason ? ` (${ride.reason})` : ""}`;
 }
 
 function priceOf({ fareCents, currency, tripMeters }: SeenRide): string {

@@ -4,6 +4,8 @@ export interface StreamEvent {
   readonly type: string;
   readonly id: string | null;
   readonly data: string;
+  /** How long to wait before asking again, where the server has said so; it may come without data. */
+  readonly retryMs: number | null;
 }
 
 /** Ends when the stream ends; throws when the connection breaks. Comments and unknown fields are skipped. */
@@ -23,6 +25,7 @@ export async function* readEventStream(body: ReadableStream<Uint8Array>): AsyncG
 function parseEvent(block: string): StreamEvent | null {
   let type = "message";
   let id: string | null = null;
+  let retryMs: number | null = null;
   const data: string[] = [];
   for (const line of block.split("\n")) {
     const colon = line.indexOf(":");
@@ -31,6 +34,7 @@ function parseEvent(block: string): StreamEvent | null {
     if (field === "event") type = value;
     else if (field === "id") id = value;
     else if (field === "data") data.push(value);
+    else if (field === "retry" && /^\d+$/.test(value)) retryMs = Number(value);
   }
-  return data.length > 0 ? { type, id, data: data.join("\n") } : null;
+  return data.length > 0 || retryMs !== null ? { type, id, data: data.join("\n"), retryMs } : null;
 }

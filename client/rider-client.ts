@@ -2,7 +2,7 @@
 import type * as z from "zod";
 import type { RideId } from "../src/domain/ride.ts";
 import { QuoteBody, type RideOrderBody, type RideRequestBody, RideViewBody } from "../src/protocol/rider.ts";
-import { readEventStream } from "./event-stream.ts";
+import { readEventStream, type StreamEvent } from "./event-stream.ts";
 import { callApi, fullJitterMs, type HttpOptions, RefusedError } from "./http.ts";
 import type { TokenSource } from "./tokens.ts";
 
@@ -33,7 +33,7 @@ export interface RiderClient {
 }
 
 const FIRST_BACKOFF_MS = 500;
-const OPEN_STATES: readonly SeenRide["state"][] = ["matching", "assigned", "arrived", "on_trip"];
+const OPEN_STATES: readonly SeenRide["state"][] = ["scheduled", "matching", "assigned", "arrived", "on_trip"];
 
 export function isOpen({ state }: SeenRide): boolean {
   return OPEN_STATES.includes(state);
@@ -60,8 +60,11 @@ export function createRiderClient(options: RiderClientOptions): RiderClient {
     let lastEventId: string | null = null;
     let heardVersion = 0;
     for (let failures = 0; !signal?.aborted; failures++) {
+      let [askedMs, endedMs] = [0, 0];
       try {
-        for await (const { id, data } of await openStream(options, ridePath(rideId, "/events"), lastEventId)) {
+        const events: AsyncIterable<StreamEvent> = await openStream(options, ridePath(rideId, "/events"), lastEventId);
+        for await (const { id, data, retryMs } of events) {
+          askedMs = retryMs ?? askedMs;
           failures = 0;
           lastEventId = id ?? lastEventId;
           const ride = readRide(data);
@@ -70,12 +73,13 @@ export function createRiderClient(options: RiderClientOptions): RiderClient {
           onChange(ride);
           if (!isOpen(ride)) return;
         }
+        // The server has ended it in good order: nothing is to be heard for so long. After a break he is back sooner.
+        endedMs = askedMs;
       } catch (error) {
         if (error instanceof RefusedError && error.status < 500) throw error;
       }
-      await new Promise((resolve) =>
-        setTimeout(resolve, fullJitterMs(failures, options.random ?? Math.random, FIRST_BACKOFF_MS)),
-      );
+      const jitterMs = fullJitterMs(failures, options.random ?? Math.random, FIRST_BACKOFF_MS);
+      await pause(Math.max(jitterMs, endedMs), signal);
     }
   }
 
@@ -93,6 +97,19 @@ export function createRiderClient(options: RiderClientOptions): RiderClient {
     rate: (rideId, stars) => post(ridePath(rideId, "/ratings"), { stars }),
     follow,
   };
+}
+
+/** Until then, or until the signal says stop. */
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener("abort", done);
+    function done(): void {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    }
+  });
 }
 
 async function openStream(options: RiderClientOptions, path: string, lastEventId: string | null) {

@@ -8,6 +8,9 @@ import type { ShardRuntime } from "../src/shard/shard-runtime.ts";
 import { type RiderStreams, rideEventText } from "./ports/rider-streams.ts";
 import type { ObjectOutside } from "./ports/shard-outside.ts";
 
+/** A reader whose line breaks is back so soon. */
+const RETRY_MS = 1_000;
+
 /** A ride's events since the version that the reader has, then as they happen. */
 export function openRideStream(
   request: Request,
@@ -22,7 +25,8 @@ export function openRideStream(
   const history = runtime.history(rideId.data, subject, Number.isSafeInteger(seen) ? seen : 0);
   if (history === null) return new Response("not found", { status: 404 });
   const past = history.events.map(({ event, view }) => rideEventText(event, view));
-  const body = streams.open(rideId.data, past, history.over);
+  const { over, quietMs } = history;
+  const body = streams.open(rideId.data, past, over || quietMs !== null, quietMs ?? RETRY_MS);
   if (body === null) return new Response("too many streams of this ride", { status: 429 });
   return new Response(body, { headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store" } });
 }

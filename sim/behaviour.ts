@@ -39,9 +39,9 @@ export type OfferAnswer =
   | { readonly answer: "ignore" };
 
 export interface RiderPatience {
-  /** He cancels when no driver is found by then, counted from the request. */
+  /** He cancels when no driver is found by then, counted from the request, or the time that he scheduled it for. */
   readonly matchMs: number;
-  /** He cancels when the driver has not arrived by then, counted from the assignment. */
+  /** He cancels when the driver has not arrived by then, counted from the assignment, or from that time. */
   readonly pickupMs: number;
 }
 
@@ -91,6 +91,10 @@ export const BEHAVIOUR = {
   /** Per assigned ride. */
   driverCancelShare: 0.012,
   riderNoShowShare: 0.01,
+
+  /** Riders who know so long before when they will want to go, and schedule a ride where they may; else they ask then. */
+  planningShare: 0.15,
+  planningMs: 45 * 60_000,
 
   /** From the driver's arrival until the rider sits in the car. */
   boardingMeanMs: 45_000,
@@ -172,6 +176,11 @@ export function driverCancel(
   const chance = random.next();
   const atShareOfWay = random.next();
   return chance < share ? { atShareOfWay } : null;
+}
+
+/** Drawn once per rider, from a stream of its own: whether he knows before when he will want to go. */
+export function plansAhead(random: Random): boolean {
+  return random.next() < BEHAVIOUR.planningShare;
 }
 
 /** Drawn once per arrival: the rider never comes to the car. */

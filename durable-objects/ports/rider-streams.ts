@@ -22,18 +22,22 @@ export class RiderStreams {
     return size;
   }
 
-  /** A body that starts with `past` and goes on with what happens; it ends with the ride. Null when too many watch. */
-  open(rideId: RideId, past: readonly string[], over: boolean): ReadableStream<Uint8Array> | null {
+  /**
+   * A body that starts with `past` and goes on with what happens. It `ends` there where nothing will happen any more, or
+   * for so long that an object would be kept awake for nothing; then `retryMs` says when to come back. Null when too many
+   * watch.
+   */
+  open(rideId: RideId, past: readonly string[], ends: boolean, retryMs: number): ReadableStream<Uint8Array> | null {
     const known = this.#streams.get(rideId);
-    if (!over && (known?.size ?? 0) >= STREAMS_PER_RIDE) return null;
+    if (!ends && (known?.size ?? 0) >= STREAMS_PER_RIDE) return null;
     let mine: Stream;
     return new ReadableStream<Uint8Array>(
       {
         start: (stream) => {
           mine = stream;
           // The first chunk opens the body at once, also where nothing has happened since.
-          stream.enqueue(this.#encoder.encode(`retry: 1000\n\n${past.join("")}`));
-          if (over) stream.close();
+          stream.enqueue(this.#encoder.encode(`retry: ${retryMs}\n\n${past.join("")}`));
+          if (ends) stream.close();
           else this.#add(rideId, stream);
         },
         cancel: () => this.#remove(rideId, mine),

@@ -1,6 +1,7 @@
 /**
  * A ride and a driver as objects that handle one call at a time: what each may answer, and nothing about how the product
  * comes to its answer. Written from docs/SPEC.md (A1 to A10, R6, T1 to T3, X2 to X6), not from the code.
+ * A scheduled ride is open here: until its search begins nobody but its rider can say anything of it.
  */
 import type { TripStep } from "../../src/domain/notice.ts";
 import type { SequentialObject } from "./find-order.ts";

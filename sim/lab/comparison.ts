@@ -49,6 +49,15 @@ export const FIGURES: readonly Figure[] = [
   { key: "hintsPerHour", title: "Hints per driver and hour online", unit: "", better: "less" },
   { key: "incomePerHour", title: "Fares per driver and hour online", unit: "money", better: "more" },
   { key: "incomeGini", title: "Gini of hourly fares among drivers", unit: "", better: "less" },
+  {
+    key: "plannedServedShare",
+    title: "Served, of riders who knew before when they would go",
+    unit: "%",
+    better: "more",
+  },
+  { key: "plannedLateMinutes", title: "Their driver at the kerb after that time", unit: "min", better: "less" },
+  { key: "plannedLateMinutesP90", title: "Their driver after that time, 90th percentile", unit: "min", better: "less" },
+  { key: "plannedEarlyMinutes", title: "Their driver before that time, waiting", unit: "min", better: "less" },
 ];
 
 export interface PolicyResult {

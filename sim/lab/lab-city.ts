@@ -17,6 +17,7 @@ import { type EpochMs, HOUR_MS } from "../../src/domain/time.ts";
 import type { RankingContext } from "../../src/ranking/feature-view.ts";
 import type { Ranked } from "../../src/ranking/ranked.ts";
 import { cellOfShard } from "../../src/routing/shard-map.ts";
+import { BEHAVIOUR } from "../behaviour.ts";
 import type { Demand, Trip } from "../city/demand.ts";
 import { createFleet } from "../city/fleet.ts";
 import type { CityPlan } from "../city/places.ts";
@@ -150,8 +151,9 @@ export class LabCity {
   }
 
   rideChanged(event: RideEvent): void {
-    this.tally.changed(event);
-    this.rider(event.rideId).hear(event);
+    const rider = this.rider(event.rideId);
+    this.tally.changed(event, rider.planned);
+    rider.hear(event);
   }
 
   /** In this millisecond, after what is being done now. */
@@ -177,6 +179,7 @@ export class LabCity {
     });
   }
 
+  /** Wishes are read as long ahead as somebody may schedule them. */
   #awaitNext(): void {
     const trip = this.demand.next();
     const at = trip === null ? Number.POSITIVE_INFINITY : this.#setting.startAt + Math.round(trip.atMs);
@@ -186,16 +189,19 @@ export class LabCity {
       });
       return;
     }
-    this.loop.at(at, () => {
-      this.#ask(trip);
+    this.loop.at(at - BEHAVIOUR.planningMs, () => {
+      this.#wish(trip, at);
       this.#awaitNext();
     });
   }
 
-  #ask(trip: Trip): void {
+  #wish(trip: Trip, at: EpochMs): void {
     this.#asked += 1;
     const rider = new LabRider(this, this.#asked, trip, this.#random.fork(`rider ${this.#asked}`));
     this.#riders.set(rider.rideId, rider);
-    if (!rider.ask(trip)) this.tally.counts.refused += 1;
+    if (rider.planned && rider.ask(trip, at)) return;
+    this.loop.at(at, () => {
+      if (!rider.ask(trip, null)) this.tally.counts.refused += 1;
+    });
   }
 }

@@ -233,8 +233,10 @@ export class LabDriver {
     else {
       this.#car.stand();
       const { boardingMs } = this.#city.rider(ride.rideId);
+      // Nobody comes before the time that he has asked for.
+      const earlyMs = Math.max(0, (ride.pickupAt ?? 0) - this.#city.loop.now);
       // Without a rider the shard ends the ride after its own patience, and says so.
-      if (boardingMs !== null) this.#intend(boardingMs, () => this.#step(offerId, "start"));
+      if (boardingMs !== null) this.#intend(earlyMs + boardingMs, () => this.#step(offerId, "start"));
     }
   }
 

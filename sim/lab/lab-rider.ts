@@ -1,8 +1,9 @@
-/** One rider: asks once, waits as long as he has patience, and is at the kerb or not. */
+/** One rider: asks once, now or ahead, waits as long as he has patience, and is at the kerb or not. */
 import type { RideEvent } from "../../src/domain/event.ts";
-import type { RideId, RiderId } from "../../src/domain/ride.ts";
+import { notBeforePickup, type RideId, type RiderId } from "../../src/domain/ride.ts";
+import type { EpochMs } from "../../src/domain/time.ts";
 import { newRideId, shardOfRide } from "../../src/routing/shard-map.ts";
-import { BEHAVIOUR, createRiderPatience, type RiderPatience, riderNoShow } from "../behaviour.ts";
+import { BEHAVIOUR, createRiderPatience, plansAhead, type RiderPatience, riderNoShow } from "../behaviour.ts";
 import type { Trip } from "../city/demand.ts";
 import type { Random } from "../random.ts";
 import type { LabCity } from "./lab-city.ts";
@@ -11,6 +12,8 @@ export class LabRider {
   readonly rideId: RideId;
   /** City time from the driver's arrival until he sits in the car; null for one who never comes. */
   readonly boardingMs: number | null;
+  /** He knew before when he would want to go. */
+  readonly planned: boolean;
   /** How much slower or faster than usual the way of his trip is, in standard deviations; the same whoever drives. */
   readonly traffic: number;
   readonly #city: LabCity;
@@ -24,16 +27,17 @@ export class LabRider {
     this.#patience = createRiderPatience(random);
     this.boardingMs = riderNoShow(random) ? null : Math.round(random.exponential(BEHAVIOUR.boardingMeanMs));
     this.traffic = random.normal();
+    this.planned = plansAhead(random.fork("plans"));
     this.rideId = newRideId(trip.request.pickup, city.shardBits, String(number).padStart(10, "0"));
   }
 
-  /** False when the shard refused him. */
-  ask({ request }: Trip): boolean {
+  /** Asks for it now, or for that moment. False when the shard refused him. */
+  ask({ request }: Trip, pickupAt: EpochMs | null): boolean {
     const answer = this.#city.shard(shardOfRide(this.rideId, this.#city.shardBits)!).submit({
       type: "ride.requested",
       rideId: this.rideId,
       riderId: this.#riderId,
-      request,
+      request: { ...request, ...(pickupAt !== null && { pickupAt }) },
       key: "wish",
       bodyHash: "",
       prior: null,
@@ -43,10 +47,13 @@ export class LabRider {
     return answer?.type === "ride";
   }
 
-  hear({ type, version }: RideEvent): void {
+  hear({ type, version, at, ride }: RideEvent): void {
     const { matchMs, pickupMs } = this.#patience;
-    if (type === "ride.requested" || type === "ride.redispatched") this.#loseInterest(matchMs, version);
-    else if (type === "ride.assigned" || type === "ride.exchanged") this.#loseInterest(pickupMs, version);
+    const scheduledInMs = notBeforePickup(ride.request, at) - at;
+    if (type === "ride.requested" || type === "ride.dispatched" || type === "ride.redispatched")
+      this.#loseInterest(scheduledInMs + matchMs, version);
+    else if (type === "ride.assigned" || type === "ride.exchanged")
+      this.#loseInterest(scheduledInMs + pickupMs, version);
   }
 
   /** Cancels when nothing has changed by then. */

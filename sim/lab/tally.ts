@@ -4,7 +4,7 @@
  */
 import type { DriverId } from "../../src/domain/driver.ts";
 import type { RideEvent } from "../../src/domain/event.ts";
-import { isTerminal, type RideId, type RideState } from "../../src/domain/ride.ts";
+import { isTerminal, notBeforePickup, type RideId, type RideState } from "../../src/domain/ride.ts";
 import { type EpochMs, HOUR_MS, MINUTE_MS, SECOND_MS } from "../../src/domain/time.ts";
 import { cellOf } from "../../src/spatial/geohash.ts";
 import { gini, meanOf, quantileOf } from "./statistics.ts";
@@ -15,7 +15,10 @@ const CELL_BITS = 30;
 const LEAST_ONLINE_MS = 15 * MINUTE_MS;
 
 interface RideRecord {
+  /** When he wanted to go: what is waited for counts from then. */
   readonly requestedAt: EpochMs;
+  /** By somebody who knew before. */
+  readonly planned: boolean;
   readonly cell: string;
   readonly fareCents: number;
   state: RideState;
@@ -64,6 +67,10 @@ export interface RunFigures {
   readonly hintsPerHour: number;
   readonly incomePerHour: number;
   readonly incomeGini: number;
+  readonly plannedServedShare: number;
+  readonly plannedLateMinutes: number;
+  readonly plannedLateMinutesP90: number;
+  readonly plannedEarlyMinutes: number;
 }
 
 export interface RunResult {
@@ -132,12 +139,13 @@ export class Tally {
     if (at <= this.#to) this.#emptyMeters += meters;
   }
 
-  changed({ type, rideId, version, at, ride }: RideEvent): void {
-    if (type === "ride.requested") {
+  changed({ type, rideId, version, at, ride }: RideEvent, planned: boolean): void {
+    if (version === 1) {
       const { pickup } = ride.request;
       this.#open += 1;
       this.#rides.set(rideId, {
-        requestedAt: at,
+        requestedAt: notBeforePickup(ride.request, at),
+        planned,
         cell: cellOf(pickup.lat, pickup.lng, CELL_BITS),
         fareCents: ride.fareCents,
         state: ride.state,
@@ -174,7 +182,7 @@ export class Tally {
     }
     const rides = [...this.#rides.values()];
     const waits = rides.flatMap(({ requestedAt, arrivedAt }) =>
-      arrivedAt === null ? [] : [(arrivedAt - requestedAt) / MINUTE_MS],
+      arrivedAt === null ? [] : [Math.max(0, arrivedAt - requestedAt) / MINUTE_MS],
     );
     waits.sort((a, b) => a - b);
     const incomes = [...this.#drivers.values()]
@@ -200,7 +208,7 @@ export class Tally {
       waitMinutes: meanOf(waits),
       waitMinutesP90: quantileOf(waits, 0.9),
       heldShare: this.counts.held / rides.length,
-      matchSeconds: meanOf(assigned.map((ride) => (ride.assignedAt! - ride.requestedAt) / SECOND_MS)),
+      matchSeconds: meanOf(assigned.map((ride) => Math.max(0, ride.assignedAt! - ride.requestedAt) / SECOND_MS)),
       approachMinutes: meanOf(arrived.map((ride) => (ride.arrivedAt! - ride.assignedAt!) / MINUTE_MS)),
       unservedShare: share("no_driver"),
       cancelledShare: share("cancelled_by_rider"),
@@ -216,6 +224,21 @@ export class Tally {
       hintsPerHour: this.counts.hints / (onlineMs / HOUR_MS),
       incomePerHour: meanOf(incomes),
       incomeGini: gini(incomes),
+      ...this.#figuresOfPlanned(rides.filter(({ planned }) => planned)),
+    };
+  }
+
+  /** Those who knew before, whether they could schedule their rides or had to ask when they wanted to go. */
+  #figuresOfPlanned(rides: readonly RideRecord[]) {
+    const apart = rides.flatMap(({ requestedAt, arrivedAt }) =>
+      arrivedAt === null ? [] : [(arrivedAt - requestedAt) / MINUTE_MS],
+    );
+    const late = apart.map((minutes) => Math.max(0, minutes)).sort((a, b) => a - b);
+    return {
+      plannedServedShare: meanOf(rides.map(({ state }) => Number(state === "completed"))),
+      plannedLateMinutes: meanOf(late),
+      plannedLateMinutesP90: quantileOf(late, 0.9),
+      plannedEarlyMinutes: meanOf(apart.map((minutes) => Math.max(0, -minutes))),
     };
   }
 
@@ -251,7 +274,7 @@ export class Tally {
       if (ride.state === "completed") group.completed += 1;
       if (ride.arrivedAt === null) continue;
       group.pickups += 1;
-      group.waitMinutes += (ride.arrivedAt - ride.requestedAt) / MINUTE_MS;
+      group.waitMinutes += Math.max(0, ride.arrivedAt - ride.requestedAt) / MINUTE_MS;
     }
     return [...groups.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
   }
@@ -272,5 +295,5 @@ function groupOf(groups: Map<string, Group>, key: string): Group {
 }
 
 function isTerminalState(state: RideState): boolean {
-  return !["matching", "assigned", "arrived", "on_trip"].includes(state);
+  return !["scheduled", "matching", "assigned", "arrived", "on_trip"].includes(state);
 }

@@ -33,10 +33,13 @@ export interface Violation {
   readonly trace: readonly string[];
 }
 
-const OPEN: readonly RideState[] = ["matching", "assigned", "arrived", "on_trip"];
+const OPEN: readonly RideState[] = ["scheduled", "matching", "assigned", "arrived", "on_trip"];
+
+const FIRST: readonly RideEvent["type"][] = ["ride.requested", "ride.scheduled"];
 
 /** Which events may follow a state. */
 const NEXT: Readonly<Record<RideState, readonly RideEvent["type"][]>> = {
+  scheduled: ["ride.dispatched", "ride.cancelled"],
   matching: ["ride.assigned", "ride.cancelled", "ride.no_driver"],
   assigned: ["ride.exchanged", "ride.arrived", "ride.started", "ride.redispatched", "ride.no_driver", "ride.cancelled"],
   arrived: ["ride.started", "ride.redispatched", "ride.no_driver", "ride.cancelled", "ride.no_show"],
@@ -126,7 +129,7 @@ function versionsRise({ complete }: Evidence, eventsOf: ReadonlyMap<string, read
     let before: RideEvent | null = null;
     for (const event of events) {
       const expected: number = (before?.version ?? 0) + 1;
-      const legal: readonly RideEvent["type"][] = before ? NEXT[before.ride.state] : ["ride.requested"];
+      const legal: readonly RideEvent["type"][] = before ? NEXT[before.ride.state] : FIRST;
       // Cut short, a version may still be on its way; what came after it cannot be judged without it.
       if (event.version > expected && !complete) return [];
       if (event.version !== expected) {

@@ -18,7 +18,9 @@ export interface Scope {
   readonly exchange: boolean;
 }
 
-/** `arrived` is told from `assigned` only where rides are exchanged: nothing else asks. */
+/**
+ * A scheduled ride is not here: while it is one it has no offer and no driver, so the model's ride begins when its search
+ * does, at whichever moment that is. `arrived` is told from `assigned` only where rides are exchanged: nothing else asks. */
 export const Ride = { matching: 0, assigned: 1, over: 2, arrived: 3 } as const;
 
 /** `forgotten` is an offer that its shard knows nothing of any more; `none` is a number not given yet. */

@@ -11,6 +11,7 @@ import type { EpochMs } from "../../src/domain/time.ts";
 import type { Answer, Command, Message, Write } from "../../src/matching/commands.ts";
 import type { Decision } from "../../src/matching/decision.ts";
 import type { LockCommand, LockState } from "../../src/matching/driver-lock.ts";
+import { LIMITS } from "../../src/matching/limits.ts";
 import { Hearing } from "./hearing.ts";
 import { Races } from "./races.ts";
 import { promise } from "./violation.ts";
@@ -18,13 +19,15 @@ import { promise } from "./violation.ts";
 /** From which states a ride may come to this event's state; a rating changes no state. */
 const COMES_FROM: Readonly<Record<RideEventType, readonly (Ride["state"] | null)[]>> = {
   "ride.requested": [null],
+  "ride.scheduled": [null],
+  "ride.dispatched": ["scheduled"],
   "ride.assigned": ["matching"],
   "ride.exchanged": ["assigned"],
   "ride.arrived": ["assigned"],
   "ride.started": ["assigned", "arrived"],
   "ride.completed": ["on_trip"],
   "ride.redispatched": ["assigned", "arrived"],
-  "ride.cancelled": ["matching", "assigned", "arrived"],
+  "ride.cancelled": ["scheduled", "matching", "assigned", "arrived"],
   "ride.no_show": ["arrived"],
   "ride.no_driver": ["matching", "assigned", "arrived"],
   "ride.abandoned": ["on_trip"],
@@ -215,6 +218,7 @@ export class Auditor {
     this.races.rideChanged(event, this.events.get(`${rideId}:${version - 1}`)?.ride);
     this.events.set(id, event);
     this.count(type);
+    if (type === "ride.dispatched") this.#dispatched(event);
     if (type === "ride.exchanged") this.#exchanged(event, this.events.get(`${rideId}:${version - 1}`)!.ride);
     if (type === "ride.completed" && "driverId" in ride) this.#exchangesOf.delete(ride.driverId);
     if ((type === "ride.assigned" || type === "ride.exchanged") && isEngaged(ride)) {
@@ -222,6 +226,12 @@ export class Auditor {
       this.#assignedBy.set(ride.offerId, times);
       promise(times === 1, "S4", () => `${ride.offerId} is assigned ${times} times`);
     }
+  }
+
+  /** P2: not before its time. That it is not forgotten is judged at the end, in settlement.ts. */
+  #dispatched({ id, at, ride }: RideEvent): void {
+    const soonestAt = ride.request.pickupAt! - LIMITS.leadMostMs;
+    promise(at >= soonestAt, "P2", () => `${id} is ${soonestAt - at} ms too early`);
   }
 
   /** X2 and X4: from the driver for whom it was offered to the one who accepted, once for the ride and for its driver. */

@@ -103,7 +103,7 @@ export class MemoryStorage implements ShardStorage {
       this.#events.delete(ride.id);
       this.rides.delete(ride.id);
     }
-    return this.rides.size > 0;
+    return [...this.rides.values()].some(isTerminal);
   }
 
   *unarchived(): Generator<RideEvent> {
@@ -164,10 +164,11 @@ export class MemoryStorage implements ShardStorage {
 
   #saveRide(ride: Ride, undo: (() => void)[]): void {
     const open = !isTerminal(ride);
+    const only = open && ride.request.pickupAt === undefined;
     const other = this.#openOf.get(ride.riderId);
-    refuse(open && other !== undefined && other !== ride.id, `${ride.riderId} has ${other} and ${ride.id} open`);
+    refuse(only && other !== undefined && other !== ride.id, `${ride.riderId} has ${other} and ${ride.id} open`);
     put(this.rides, ride.id, ride, undo);
-    if (open) put(this.#openOf, ride.riderId, ride.id, undo);
+    if (only) put(this.#openOf, ride.riderId, ride.id, undo);
     else if (other === ride.id) take(this.#openOf, ride.riderId, undo);
     mark(this.#open, ride.id, open, undo);
   }

@@ -31,6 +31,8 @@ const CHANGES: Readonly<
   Record<RideEventType, readonly [kind: string, by: "rider" | "driver" | "new driver" | null] | null>
 > = {
   "ride.requested": null,
+  "ride.scheduled": null,
+  "ride.dispatched": null,
   "ride.assigned": ["accept", "driver"],
   "ride.exchanged": ["take over", "new driver"],
   "ride.arrived": ["arrive", "driver"],

@@ -50,6 +50,7 @@ export function drawMarket(random: Random): Market {
       waveSize: 1 + random.int(3),
       batchWindowMs: between(0, 5) * SECOND_MS,
       replanning,
+      scheduledRides: random.fork("scheduled").next() < 0.3,
       offerTtlMs: between(6, 15) * SECOND_MS,
       matchDeadlineMs: between(40, 120) * SECOND_MS,
       startRadiusMeters: between(500, 2_000),

@@ -1,7 +1,9 @@
 /** A rider's app: asks for a ride under a key until it is answered, looks at it, sometimes cancels, rates, asks again. */
 import type { RideView } from "../../src/domain/notice.ts";
 import type { RideId, RideRequest, RiderId, RideState } from "../../src/domain/ride.ts";
+import { type EpochMs, MINUTE_MS } from "../../src/domain/time.ts";
 import type { Answer, Command } from "../../src/matching/commands.ts";
+import { LIMITS } from "../../src/matching/limits.ts";
 import { newRideId, shardAt, shardOfRide } from "../../src/routing/shard-map.ts";
 import type { Random } from "../random.ts";
 import type { Callee, CallLimits } from "./network.ts";
@@ -12,6 +14,11 @@ import type { World } from "./world.ts";
 const CALL: CallLimits = { deadlineMs: 3_000, attempts: 1 };
 const AGAIN_MS = 2_000;
 const REPEAT_MS = 20_000;
+/** Of the rides where the market takes them for later; how far ahead, besides what it takes or where none are free. */
+const SCHEDULED_SHARE = 0.4;
+const AHEAD_MS = 4 * MINUTE_MS;
+/** For a clock that is wrong, and a request that is late. */
+const SLACK_MS = 20_000;
 
 export class ScriptedRider {
   readonly id: RiderId;
@@ -38,6 +45,7 @@ export class ScriptedRider {
       minimumRating: 1,
       seats: 1,
       accessible: false,
+      ...this.#pickupTime(key),
     };
     this.#request(key, request);
     if (this.#random.next() < temper.rider.repeats) {
@@ -48,10 +56,20 @@ export class ScriptedRider {
     }
   }
 
+  /** From a stream of its own: where nothing is scheduled, everything is as it was. */
+  #pickupTime(key: string): { readonly pickupAt?: EpochMs } {
+    const { loop, market } = this.#world;
+    const random = this.#random.fork(`pickup time of ${key}`);
+    if (!market.dispatch.scheduledRides || random.next() > SCHEDULED_SHARE) return {};
+    const leastMs = random.pick([LIMITS.scheduledLeastMs + SLACK_MS, LIMITS.leadMostMs]);
+    return { pickupAt: loop.now + leastMs + random.int(AHEAD_MS) };
+  }
+
   #request(key: string, request: RideRequest): void {
     this.#say(key, request, (answer) => {
       const { loop } = this.#world;
       if (answer === null) loop.after(AGAIN_MS, () => this.#request(key, request));
+      else if (answer.type === "ride" && answer.view.state === "scheduled") this.#leaveForLater(answer.view.id);
       else if (answer.type === "ride") this.#watch(answer.view.id);
       // Another ride of his is open there: an earlier one he had given up on.
       else if (answer.type === "refused" && "view" in answer && answer.view !== undefined) this.#watch(answer.view.id);
@@ -81,6 +99,16 @@ export class ScriptedRider {
         this.#next();
       });
     });
+  }
+
+  /** He goes on asking for others, and cancels this one perhaps: while it is scheduled, being dispatched, or driven. */
+  #leaveForLater(rideId: RideId): void {
+    const { loop, temper } = this.#world;
+    const random = this.#random.fork(`later ${rideId}`);
+    const cancelled = { type: "ride.cancelled", rideId, riderId: this.id } as const;
+    const cancel = () => this.#toRide("cancel", rideId, cancelled, () => {});
+    if (random.next() < 5 * temper.rider.cancels) loop.after(random.int(AHEAD_MS), cancel);
+    this.#next();
   }
 
   #look(rideId: RideId, done: (view: RideView | null) => void): void {
@@ -121,5 +149,7 @@ function same(answer: Answer | null): Answer | null {
 }
 
 function isOver(state: RideState): boolean {
-  return state !== "matching" && state !== "assigned" && state !== "arrived" && state !== "on_trip";
+  return (
+    state !== "scheduled" && state !== "matching" && state !== "assigned" && state !== "arrived" && state !== "on_trip"
+  );
 }

@@ -3,7 +3,7 @@
  * (L0 to L5). Then the history must hold exactly what happened (S4, S7), and every offer its reason (Y1).
  */
 import type { DriverId } from "../../src/domain/driver.ts";
-import { isTerminal } from "../../src/domain/ride.ts";
+import { isTerminal, notBeforePickup } from "../../src/domain/ride.ts";
 import { type EpochMs, MINUTE_MS, SECOND_MS } from "../../src/domain/time.ts";
 import { LIMITS } from "../../src/matching/limits.ts";
 import { explainRide } from "../../src/shard/explain.ts";
@@ -21,9 +21,11 @@ const ARCHIVED_MS = 150 * SECOND_MS;
 const CONNECTED_MS = 90 * SECOND_MS;
 /** For a clock that is wrong, and a shard that is still down when the faults stop. */
 const OFFER_SLACK_MS = 30 * SECOND_MS;
+/** The same, for the search of a scheduled ride. */
+const DISPATCHED_MS = 45 * SECOND_MS;
 const HAPPENED_MS = 15 * MINUTE_MS;
-/** Beyond the longest ride; what is still open then will never close. */
-const QUIET_MS = 20 * MINUTE_MS;
+/** Beyond the longest ride, and how far ahead one may have been scheduled; what is still open then will never close. */
+const QUIET_MS = 45 * MINUTE_MS;
 
 export class Settlement {
   readonly #world: World;
@@ -61,8 +63,11 @@ export class Settlement {
     for (const ride of this.#world.auditor.rides.values()) {
       if (isTerminal(ride)) continue;
       over = false;
-      const late = this.#overdue(ride.createdAt, this.#rideMs);
+      const late = this.#overdue(notBeforePickup(ride.request, ride.createdAt), this.#rideMs);
       promise(!late, "L1", () => `${ride.id} is still ${ride.state}`);
+      if (ride.state !== "scheduled") continue;
+      const forgotten = this.#overdue(ride.request.pickupAt - LIMITS.leadLeastMs, DISPATCHED_MS);
+      promise(!forgotten, "P2", () => `nobody is looked for to drive ${ride.id}`);
     }
     return over;
   }

@@ -212,6 +212,8 @@ export class ShardHost implements SocketServer {
     this.#downUntil = loop.now + drawDownMs(faults, random);
     trace.add(loop.now, this.name, `dies ${when}; sockets ${keepsSockets ? "kept" : "lost"}`);
     auditor.count(`shard crash ${when}`);
+    if ([...this.storage.rides.values()].some(({ state }) => state === "scheduled"))
+      auditor.count("shard crash, a ride scheduled");
     for (const stage of this.#stagesOfEvents()) auditor.count(`shard crash, an event ${stage}`);
     this.#forget();
     if (!keepsSockets) {

@@ -15,6 +15,9 @@ export interface RideEvent {
 
 export type RideEventType =
   | "ride.requested"
+  | "ride.scheduled"
+  /** The search for a scheduled ride's driver begins. */
+  | "ride.dispatched"
   | "ride.assigned"
   /** Another driver has it, who had accepted it while the one before was on his way. */
   | "ride.exchanged"

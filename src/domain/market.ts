@@ -48,6 +48,8 @@ export interface DispatchPolicy {
   readonly hintEveryMs: number;
   /** So long after it was asked for, at most, a ride is held back for a driver about to end his trip; 0 for nobody. */
   readonly forwardSeconds: number;
+  /** Riders may ask now for rides at a later time. */
+  readonly scheduledRides: boolean;
   readonly offerTtlMs: number;
   /** From the request, and again from each redispatch, to giving up. */
   readonly matchDeadlineMs: number;

@@ -17,6 +17,8 @@ export interface OfferCard {
   readonly fareCents: number;
   readonly currency: string;
   readonly vehicleType: VehicleType;
+  /** Said where the ride was scheduled: whoever is there sooner waits. */
+  readonly pickupAt?: EpochMs;
   /** A duration, not a moment: the driver's clock may be wrong. */
   readonly ttlMs: number;
 }
@@ -31,6 +33,7 @@ export interface DriverRide {
   readonly dropoff: LatLng;
   readonly fareCents: number;
   readonly currency: string;
+  readonly pickupAt?: EpochMs;
   /** Said where the ride has left him because a nearer driver took it over. */
   readonly exchanged?: true;
 }
@@ -115,6 +118,7 @@ export interface RideView {
   readonly currency: string;
   readonly redispatches: number;
   readonly createdAt: EpochMs;
+  readonly pickupAt?: EpochMs;
   /** Only from `assigned` to `on_trip`, and in the record of a finished trip without a position. */
   readonly driver?: { readonly id: DriverId; readonly position?: DriverPosition };
   readonly endedAt?: EpochMs;

@@ -1,6 +1,6 @@
 import type { DriverId, PaymentMethod, VehicleType } from "./driver.ts";
 import type { LatLng } from "./place.ts";
-import type { EpochMs } from "./time.ts";
+import { type EpochMs, MINUTE_MS } from "./time.ts";
 
 declare const brand: unique symbol;
 export type RiderId = string & { readonly [brand]: "RiderId" };
@@ -18,6 +18,19 @@ export interface RideRequest {
   readonly minimumRating: number;
   readonly seats: number;
   readonly accessible: boolean;
+  /** When he wants to be picked up; missing where that is as soon as may be. */
+  readonly pickupAt?: EpochMs;
+}
+
+/** A request of a ride for later. */
+export type ScheduledRequest = RideRequest & { readonly pickupAt: EpochMs };
+
+/** The search for a scheduled ride's driver begins at least so long before its pickup, whatever its shard expects. */
+export const LEAST_LEAD_MS = 5 * MINUTE_MS;
+
+/** Nobody has waited for his driver before the time he asked for: what counts from `at` counts from then. */
+export function notBeforePickup({ pickupAt }: RideRequest, at: EpochMs): EpochMs {
+  return Math.max(at, pickupAt ?? at);
 }
 
 interface RideBase {
@@ -56,6 +69,8 @@ interface HasDriver {
   readonly assignedAt: EpochMs;
 }
 
+/** Nobody is looked for yet. */
+export type ScheduledRide = RideBase & { readonly state: "scheduled"; readonly request: ScheduledRequest };
 export type MatchingRide = RideBase & { readonly state: "matching"; readonly deadlineAt: EpochMs };
 export type AssignedRide = RideBase & HasDriver & { readonly state: "assigned" };
 export type ArrivedRide = RideBase & HasDriver & { readonly state: "arrived"; readonly arrivedAt: EpochMs };
@@ -80,11 +95,11 @@ export type UnservedRide = RideBase & {
 /** Rides with a driver whose lock they hold. */
 export type EngagedRide = AssignedRide | ArrivedRide | OnTripRide;
 export type TerminalRide = CompletedRide | AbandonedRide | NoShowRide | CancelledRide | UnservedRide;
-export type Ride = MatchingRide | EngagedRide | TerminalRide;
+export type Ride = ScheduledRide | MatchingRide | EngagedRide | TerminalRide;
 export type RideState = Ride["state"];
 
 export function isTerminal(ride: Ride): ride is TerminalRide {
-  return ride.state !== "matching" && !isEngaged(ride);
+  return ride.state !== "scheduled" && ride.state !== "matching" && !isEngaged(ride);
 }
 
 export function isEngaged(ride: Ride): ride is EngagedRide {

@@ -16,6 +16,7 @@ const KINDS = {
   "not-found": { status: 404, title: "There is no such thing" },
   "method-not-allowed": { status: 405, title: "That cannot be done to this" },
   "rider-busy": { status: 409, title: "The rider has an open ride" },
+  "too-many-scheduled": { status: 409, title: "The rider has scheduled as many rides as one may" },
   "wrong-state": { status: 409, title: "The ride is past that" },
   "already-rated": { status: 409, title: "The ride is already rated" },
   "rollout-conflict": { status: 409, title: "Somebody else changed the rollout" },

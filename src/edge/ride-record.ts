@@ -28,6 +28,7 @@ export function recordView(config: Config, ride: Ride): RideView {
     currency: marketOfRide(config, ride.id)?.tariff.currency ?? "",
     redispatches: ride.redispatches,
     createdAt: ride.createdAt,
+    ...(ride.request.pickupAt !== undefined && { pickupAt: ride.request.pickupAt }),
     ...("driverId" in ride && { driver: { id: ride.driverId } }),
     ...("endedAt" in ride && { endedAt: ride.endedAt }),
     ...("reason" in ride && { reason: ride.reason }),

@@ -28,7 +28,10 @@ export function rideRoutes(config: Config) {
     request: { headers: z.object({ "idempotency-key": IdempotencyKey }), body: bodyOf(RideOrderBody) },
     responses: {
       201: {
-        ...jsonOf("The ride, now looking for a driver; or, for a repeated key, as it was first answered", RideViewBody),
+        ...jsonOf(
+          "The ride, looking for a driver or scheduled; for a repeated key, as it was first answered",
+          RideViewBody,
+        ),
         headers: z.object({ location: z.string(), "idempotent-replayed": z.literal("true").optional() }),
       },
       ...refusals(400, 401, 403, 409, 413, 415, 422, 429, 503),
@@ -125,6 +128,7 @@ function rideOf(answer: Answer): RideView {
   if (answer.type === "ride") return answer.view;
   if (answer.type !== "refused") throw new Error(`a shard answered ${answer.type} to a ride call`);
   if (answer.reason === "quote_expired") throw quoteRefused("has expired: ask for a new one");
+  if (answer.reason === "pickup_at") throw pickupTimeRefused(answer.why);
   if (answer.reason === "too_many_rides") throw new Refusal("too-many-rides", { retryAfterMs: answer.retryAfterMs });
   const rideId = answer.view?.id;
   const state = answer.view && { detail: `the ride is ${answer.view.state}` };
@@ -142,4 +146,15 @@ function rideOf(answer: Answer): RideView {
     case "already_rated":
       throw new Refusal("already-rated");
   }
+}
+
+const PICKUP_TIME_REFUSED = {
+  off: "rides at a later time are not taken here",
+  too_soon: "is less than five minutes ahead: leave it out for a ride now",
+  too_late: "is more than seven days ahead",
+} as const;
+
+function pickupTimeRefused(why: keyof typeof PICKUP_TIME_REFUSED | "too_many"): Refusal {
+  if (why === "too_many") return new Refusal("too-many-scheduled");
+  return new Refusal("validation", { errors: [{ field: "pickupAt", message: PICKUP_TIME_REFUSED[why] }] });
 }

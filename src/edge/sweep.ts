@@ -55,7 +55,7 @@ export async function wakeSilentShards(now: EpochMs, env: Env): Promise<number> 
 }
 
 async function reconcileByTurns(now: EpochMs, env: Env): Promise<void> {
-  const cells = await cellsWithOpenRides(env.HISTORY, OPEN_SHARDS);
+  const cells = await cellsWithOpenRides(env.HISTORY, now, OPEN_SHARDS);
   const shards = turnOf(shardsOf(env, cells), Math.floor(now / MINUTE_MS));
   await eachOf(shards, "shard not reconciled", (shard) => reconcileShard(env, shard, now, RECONCILED_HOURS));
 }

@@ -53,12 +53,15 @@ export async function countHistory(db: D1Database): Promise<{ rides: number; eve
   return row ?? { rides: 0, events: 0, dead: 0 };
 }
 
-/** Cells with open rides that history has not heard of since `before`; at most `limit`, the most silent first. */
+/**
+ * Cells with open rides that history should have heard of since `before` and has not; at most `limit`, the most silent
+ * first. Of a scheduled ride nothing is to be heard until its search must have begun.
+ */
 export async function cellsWithSilentRides(db: D1Database, before: EpochMs, limit: number): Promise<string[]> {
   const { results } = await db
     .prepare(
       `SELECT substr(ride_id, 1, instr(ride_id, '.') - 1) AS cell FROM rides
-       WHERE ended_at IS NULL AND updated_at < ?1 GROUP BY cell ORDER BY min(updated_at) LIMIT ?2`,
+       WHERE ended_at IS NULL AND due_at < ?1 GROUP BY cell ORDER BY min(due_at) LIMIT ?2`,
     )
     .bind(before, limit)
     .all<{ cell: string }>();
@@ -94,14 +97,17 @@ export async function ridesBehind(db: D1Database, rides: readonly KeptRide[]): P
   return results.map(({ rideId }) => rideId);
 }
 
-/** Cells with open rides; at most `limit`, in one order, so that who takes turns meets all of them. */
-export async function cellsWithOpenRides(db: D1Database, limit: number): Promise<string[]> {
+/**
+ * Cells with open rides, other than those that are scheduled for later than `now`; at most `limit`, in one order, so that
+ * who takes turns meets all of them.
+ */
+export async function cellsWithOpenRides(db: D1Database, now: EpochMs, limit: number): Promise<string[]> {
   const { results } = await db
     .prepare(
       `SELECT DISTINCT substr(ride_id, 1, instr(ride_id, '.') - 1) AS cell FROM rides
-       WHERE ended_at IS NULL ORDER BY cell LIMIT ?1`,
+       WHERE ended_at IS NULL AND due_at <= ?1 ORDER BY cell LIMIT ?2`,
     )
-    .bind(limit)
+    .bind(now, limit)
     .all<{ cell: string }>();
   return results.map(({ cell }) => cell);
 }

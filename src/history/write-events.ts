@@ -3,6 +3,7 @@
  * version of its ride, and both tables change in one transaction or not at all.
  */
 import type { RideEvent } from "../domain/event.ts";
+import { LEAST_LEAD_MS } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 
 const INSERT_EVENTS = `
@@ -13,16 +14,18 @@ const INSERT_EVENTS = `
 
 const UPSERT_RIDES = `
   INSERT INTO rides (ride_id, version, state, rider_id, driver_id, vehicle_type, fare_cents, redispatches,
-                     created_at, updated_at, ended_at, body)
+                     created_at, updated_at, due_at, ended_at, body)
   SELECT value->>'rideId', value->>'version', value->>'$.ride.state', value->>'$.ride.riderId',
          value->>'$.ride.driverId', value->>'$.ride.request.vehicleType', value->>'$.ride.fareCents',
-         value->>'$.ride.redispatches', value->>'$.ride.createdAt', value->>'at', value->>'$.ride.endedAt',
-         value->>'$.ride'
+         value->>'$.ride.redispatches', value->>'$.ride.createdAt', value->>'at',
+         CASE value->>'$.ride.state'
+           WHEN 'scheduled' THEN value->>'$.ride.request.pickupAt' - ${LEAST_LEAD_MS} ELSE value->>'at' END,
+         value->>'$.ride.endedAt', value->>'$.ride'
   FROM json_each(?1) WHERE true
   ON CONFLICT (ride_id) DO UPDATE SET
     version = excluded.version, state = excluded.state, driver_id = excluded.driver_id,
     fare_cents = excluded.fare_cents, redispatches = excluded.redispatches, updated_at = excluded.updated_at,
-    ended_at = excluded.ended_at, body = excluded.body, exact = excluded.exact
+    due_at = excluded.due_at, ended_at = excluded.ended_at, body = excluded.body, exact = excluded.exact
   WHERE excluded.version > rides.version`;
 
 /** One transaction; one statement per table however many events (one row at a time costs a millisecond each). */

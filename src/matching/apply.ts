@@ -3,7 +3,7 @@
  * takes time or may fail leaves as an effect, whose answer comes back as a command and is judged by what it then finds.
  */
 import { assertNever } from "../domain/assert.ts";
-import type { OfferVerdict, Ride } from "../domain/ride.ts";
+import { notBeforePickup, type OfferVerdict, type Ride } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import { abandonOffer, acceptOffer, declineOffer, viewOffer } from "./assignment.ts";
 import { closeWindow } from "./batch-window.ts";
@@ -29,6 +29,7 @@ import {
 import { nextOverload } from "./overload.ts";
 import { draftQuote } from "./quote.ts";
 import { cancelRide, deadlinePassed, rateRide, requestRide } from "./request.ts";
+import { awaitSearch, dispatchScheduled } from "./scheduled.ts";
 import {
   attachDriver,
   detachDriver,
@@ -153,9 +154,11 @@ function resume(turn: Turn): void {
 function watchAgain(turn: Turn, ride: Ride): void {
   const { shard, now } = turn;
   const { noShowMs, pickupWatchMs, tripWatchMs } = shard.setting.market.dispatch;
-  if (ride.state === "matching") pursue(turn, ride);
+  if (ride.state === "scheduled") awaitSearch(turn, ride);
+  else if (ride.state === "matching") pursue(turn, ride);
   else if (ride.state === "assigned") shard.timers.set("ride.pickup_watch", ride.id, now + pickupWatchMs);
-  else if (ride.state === "arrived") shard.timers.set("ride.no_show", ride.id, ride.arrivedAt + noShowMs);
+  else if (ride.state === "arrived")
+    shard.timers.set("ride.no_show", ride.id, notBeforePickup(ride.request, ride.arrivedAt) + noShowMs);
   else if (ride.state === "on_trip") shard.timers.set("ride.trip_watch", ride.id, ride.startedAt + tripWatchMs);
 }
 
@@ -207,6 +210,8 @@ function fire(turn: Turn, kind: TimerKind, key: string): void {
   const offerId = key as Parameters<typeof offerExpired>[1];
   const driverId = key as Parameters<typeof giveUpOnReturn>[1];
   switch (kind) {
+    case "ride.dispatch":
+      return dispatchScheduled(turn, rideId);
     case "ride.deadline":
       return deadlinePassed(turn, rideId);
     case "ride.search":

@@ -15,6 +15,7 @@ import { abandonPursuit, pursue } from "./dispatch.ts";
 import { mayTakeOver } from "./exchange.ts";
 import { LIMITS } from "./limits.ts";
 import { endOffer, killLiveOffers, killOffer, noteAddress, say } from "./offer.ts";
+import { deadlineOf } from "./scheduled.ts";
 import type { Turn } from "./shard-state.ts";
 import { driverRide, offerCard } from "./views.ts";
 
@@ -140,7 +141,7 @@ export function redispatch(turn: Turn, ride: EngagedRide): DriverRide {
     turn.changeRide(unserved, "ride.no_driver");
     return driverRide(shard, unserved, offerId);
   }
-  const deadlineAt = now + shard.setting.market.dispatch.matchDeadlineMs;
+  const deadlineAt = deadlineOf(shard, ride.request, now);
   const matching = { ...base, version, redispatches, state: "matching", deadlineAt } as const;
   turn.changeRide(matching, "ride.redispatched");
   pursue(turn, matching);

@@ -21,6 +21,7 @@ import type { RankingContext } from "../ranking/feature-view.ts";
 import type { Ranked } from "../ranking/ranker.ts";
 import type { Decision } from "./decision.ts";
 import type { LoadSample } from "./overload.ts";
+import type { PickupTimeRefused } from "./scheduled.ts";
 import type { SessionMemory } from "./supply.ts";
 
 /** Where a driver's lock says his newest socket is. */
@@ -289,6 +290,7 @@ export type Answer =
     }
   /** The quoted fare holds no longer. */
   | { readonly type: "refused"; readonly reason: "quote_expired" }
+  | PickupTimeRefused
   | { readonly type: "quote"; readonly draft: QuoteDraft }
   /** The rider has asked for too many rides; after this long he may ask again. */
   | { readonly type: "refused"; readonly reason: "too_many_rides"; readonly retryAfterMs: number }

@@ -4,7 +4,14 @@
  */
 import type { Candidate, DriverId } from "../domain/driver.ts";
 import type { DispatchPolicy } from "../domain/market.ts";
-import type { AssignedRide, MatchingRide, Offer, OfferId, RideId } from "../domain/ride.ts";
+import {
+  type AssignedRide,
+  type MatchingRide,
+  notBeforePickup,
+  type Offer,
+  type OfferId,
+  type RideId,
+} from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { FallbackReason, Ranked, RankedCandidate } from "../ranking/ranked.ts";
 import type { Message } from "./commands.ts";
@@ -138,7 +145,8 @@ export function rankingOf(
     dropoff,
     tripMeters,
     fareCents,
-    requestedAt: createdAt,
+    // A scheduled ride has waited for nobody before its time, however long ago it was asked for.
+    requestedAt: Math.min(now, notBeforePickup(request, createdAt)),
     now,
     utcOffsetMinutes,
     wave,

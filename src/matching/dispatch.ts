@@ -38,11 +38,10 @@ export function pursue(turn: Turn, ride: MatchingRide): void {
   search(turn, ride.id);
 }
 
-/** Ends the search; what it still asks of others will be ignored. */
+/** Ends the search, or the wait for its beginning; what it still asks of others will be ignored. */
 export function abandonPursuit({ shard }: Turn, rideId: RideId): void {
   shard.pursuits.delete(rideId);
-  shard.timers.clear("ride.search", rideId);
-  shard.timers.clear("ride.deadline", rideId);
+  for (const kind of ["ride.dispatch", "ride.search", "ride.deadline"] as const) shard.timers.clear(kind, rideId);
 }
 
 /** The search's timer: neighbours or the ranker kept silent, or it is time to look again. */

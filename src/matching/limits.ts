@@ -1,4 +1,5 @@
 import { assert } from "../domain/assert.ts";
+import { LEAST_LEAD_MS } from "../domain/ride.ts";
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from "../domain/time.ts";
 
 /**
@@ -28,6 +29,16 @@ export const LIMITS = {
   leftOutPerDecision: 48,
   /** Open rides in one shard; one more request is refused with `overloaded`. */
   openRides: 2_000,
+  /** How far ahead a ride may be scheduled: at least, and at most. */
+  scheduledLeastMs: LEAST_LEAD_MS,
+  scheduledMostMs: 7 * 24 * HOUR_MS,
+  /** The search for its driver begins so long before the pickup, at least and at most. */
+  leadLeastMs: LEAST_LEAD_MS,
+  leadMostMs: 20 * MINUTE_MS,
+  /** Scheduled rides in one shard, besides the open ones; one more is refused with `overloaded`. */
+  scheduledRides: 2_000,
+  /** Of one rider in one shard. */
+  scheduledRidesPerRider: 5,
   /** Rides one rider may ask for within `rideRateMs` in one shard, cancelled ones too; the next waits. */
   rideRate: 5,
   rideRateMs: MINUTE_MS,
@@ -101,6 +112,8 @@ export const LIMITS = {
   retentionMs: 24 * HOUR_MS,
 } as const;
 
+assert(LIMITS.leadLeastMs <= LIMITS.scheduledLeastMs, "the search for a ride that was just scheduled is not overdue");
+assert(LIMITS.leadMostMs < LIMITS.pickupMs, "who accepts as soon as he may be asked has time until after the pickup");
 assert(LIMITS.fixTtlMs < LIMITS.silenceMs, "a socket outlives its index entry, so its driver can be told why");
 assert(LIMITS.searchAnswerMs + LIMITS.rankAnswerMs < LIMITS.intentMs, "a search ends before an offer could time out");
 assert(2 * LIMITS.sweepEveryMs < LIMITS.sessionNoticeMs, "a driver who has missed one sweep still hears of his end");

@@ -31,7 +31,9 @@ export class RecentWishes {
   /** Called for every change of a ride. Times never run backwards. */
   note(ride: Ride, before: Ride | undefined, now: EpochMs): void {
     const { id, riderId, request, state } = ride;
-    if (before === undefined) {
+    // A ride for later is wanted when its search begins.
+    if (state === "scheduled") return;
+    if (before === undefined || (before.state === "scheduled" && state === "matching")) {
       const { lat, lng } = request.pickup;
       const cell = cellOf(lat, lng, WISH_CELL_BITS);
       this.#wishes.delete(riderId);

@@ -52,7 +52,8 @@ export function rowViolations(rides: readonly Ride[], offers: readonly Offer[], 
     if (now - endOf(offer) > OVERDUE_MS) violations.push({ name: "L1", rideId: offer.rideId, offerId: offer.id });
   }
   for (const ride of rides) {
-    if (ride.state !== "matching" || now - ride.deadlineAt <= OVERDUE_MS) continue;
+    const dueAt = ride.state === "scheduled" ? ride.request.pickupAt : "deadlineAt" in ride ? ride.deadlineAt : now;
+    if (now - dueAt <= OVERDUE_MS) continue;
     violations.push({ name: "L1", rideId: ride.id, offerId: null });
   }
   return violations;

@@ -1,5 +1,5 @@
 /** What a rider may ask: a ride, its end, and a word about it afterwards. */
-import type { MatchingRide, RiderId } from "../domain/ride.ts";
+import type { MatchingRide, RiderId, ScheduledRide } from "../domain/ride.ts";
 import { isTerminal, type Ride, rideBase } from "../domain/ride.ts";
 import { haversineMeters } from "../spatial/distance.ts";
 import { endRideOffer } from "./assignment.ts";
@@ -9,6 +9,7 @@ import { LIMITS } from "./limits.ts";
 import { killLiveOffers } from "./offer.ts";
 import { takesNewRides } from "./overload.ts";
 import { surgeNow } from "./quote.ts";
+import { awaitSearch, deadlineOf, isForLater, refusalOfPickupTime } from "./scheduled.ts";
 import type { Turn } from "./shard-state.ts";
 import { fareCents } from "./tariff.ts";
 import { tellDriverOfRide } from "./trip.ts";
@@ -28,43 +29,50 @@ export function requestRide(turn: Turn, command: CommandOf<"ride.requested">): v
     return;
   }
   const tripMeters = haversineMeters(request.pickup, request.dropoff);
-  const ride: MatchingRide = {
+  const base = {
     id: rideId,
     version: 1,
     riderId,
-    request,
     tripMeters,
     fareCents: quoted?.fareCents ?? fareCents(shard.setting.market, tripMeters, surgeNow(turn)),
     redispatches: 0,
     createdAt: now,
     ratings: {},
-    state: "matching",
-    deadlineAt: now + shard.setting.market.dispatch.matchDeadlineMs,
   };
-  turn.changeRide(ride, "ride.requested");
+  const ride: MatchingRide | ScheduledRide = isForLater(request)
+    ? { ...base, request, state: "scheduled" }
+    : { ...base, request, state: "matching", deadlineAt: deadlineOf(shard, request, now) };
+  turn.changeRide(ride, ride.state === "scheduled" ? "ride.scheduled" : "ride.requested");
   turn.effects.push({ type: "save.reply", riderId, key, reply: { rideId, bodyHash }, at: now });
   turn.answer({ type: "ride", view: rideView(shard, ride, now), replayed: false });
-  pursue(turn, ride);
+  if (ride.state === "scheduled") awaitSearch(turn, ride);
+  else pursue(turn, ride);
 }
 
 const notFound: Answer = { type: "refused", reason: "not_found" };
 
-function refusalOf({ shard, now }: Turn, command: CommandOf<"ride.requested">): Answer | null {
-  const { riderId, bodyHash, prior, recent, quoted } = command;
+function refusalOf(turn: Turn, command: CommandOf<"ride.requested">): Answer | null {
+  const { shard, now } = turn;
+  const { riderId, request, bodyHash, prior, recent, quoted } = command;
   if (prior !== null) return prior.bodyHash === bodyHash ? null : { type: "refused", reason: "key_reused" };
-  // Only now: who says it again hears the ride that the quote was good for.
+  // Only now: who says it again hears the ride that the quote, or the time, was good for.
   if (quoted !== null && now >= quoted.expiresAt) return { type: "refused", reason: "quote_expired" };
-  const openRideId = shard.openRideOf.get(riderId);
-  if (openRideId !== undefined) {
-    return { type: "refused", reason: "rider_busy", view: rideView(shard, shard.rides.get(openRideId)!, now) };
-  }
+  const later = isForLater(request);
+  const refusal = later ? refusalOfPickupTime(shard, riderId, request, now) : refusalOfBusy(turn, riderId);
+  if (refusal !== null) return refusal;
   // Asking and cancelling costs drivers their time: the last so many rides must be older than the window.
   const oldest = recent.at(-LIMITS.rideRate);
   if (oldest !== undefined && now - oldest < LIMITS.rideRateMs) {
     return { type: "refused", reason: "too_many_rides", retryAfterMs: oldest + LIMITS.rideRateMs - now };
   }
-  const room = shard.openRides < LIMITS.openRides && takesNewRides(shard.overload);
-  return room ? null : { type: "refused", reason: "overloaded" };
+  const room = later ? shard.scheduledRides < LIMITS.scheduledRides : shard.openRides < LIMITS.openRides;
+  return room && takesNewRides(shard.overload) ? null : { type: "refused", reason: "overloaded" };
+}
+
+/** The ride that stands in the way of another. One that is only scheduled does not. */
+function refusalOfBusy({ shard, now }: Turn, riderId: RiderId): Answer | null {
+  const open = shard.openRidesFor(riderId).find(({ state }) => state !== "scheduled");
+  return open === undefined ? null : { type: "refused", reason: "rider_busy", view: rideView(shard, open, now) };
 }
 
 /** Until the trip has begun. First in wins: an accept that comes later hears that the ride is cancelled. */
@@ -83,14 +91,14 @@ export function cancelRide(turn: Turn, { rideId, riderId }: CommandOf<"ride.canc
     turn.answer({ type: "refused", reason: "wrong_state", view: rideView(shard, ride, now) });
     return;
   }
-  const late = ride.state !== "matching";
+  const driven = ride.state !== "scheduled" && ride.state !== "matching";
   const version = ride.version + 1;
-  const over = { ...rideBase(ride), version, state: "cancelled_by_rider", endedAt: now, late } as const;
-  if (ride.state === "matching") abandonPursuit(turn, ride.id);
-  else endRideOffer(turn, ride);
+  const over = { ...rideBase(ride), version, state: "cancelled_by_rider", endedAt: now, late: driven } as const;
+  if (driven) endRideOffer(turn, ride);
+  else abandonPursuit(turn, ride.id);
   killLiveOffers(turn, ride.id, "cancelled");
   turn.changeRide(over, "ride.cancelled");
-  if (ride.state !== "matching") tellDriverOfRide(turn, over, ride.offerId);
+  if (driven) tellDriverOfRide(turn, over, ride.offerId);
   turn.answer({ type: "ride", view: rideView(shard, over, now), replayed: false });
 }
 

@@ -5,15 +5,7 @@ import type { RideEvent, RideEventType } from "../domain/event.ts";
 import type { Market } from "../domain/market.ts";
 import { AS_DEPLOYED, type ConfiguredMarket, hourOfWeek, marketInHour } from "../domain/market-hours.ts";
 import type { CellPrefix, ShardName } from "../domain/place.ts";
-import {
-  isEngaged,
-  isTerminal,
-  type Offer,
-  type OfferId,
-  type Ride,
-  type RideId,
-  type RiderId,
-} from "../domain/ride.ts";
+import { isTerminal, type Offer, type OfferId, type Ride, type RideId, type RiderId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { RankedCandidate } from "../ranking/ranked.ts";
 import type { Answer, CounterName, Effect, FromDriver, SessionAddress } from "./commands.ts";
@@ -74,7 +66,8 @@ export class ShardState {
   readonly offersOfRide = new Map<RideId, OfferId[]>();
   /** Offers of this shard that hold, or are about to hold, a driver. */
   readonly liveOfferOf = new Map<DriverId, OfferId>();
-  readonly openRideOf = new Map<RiderId, RideId>();
+  /** Of each rider who has any: the rides that are not over, scheduled ones too. */
+  readonly openRidesOf = new Map<RiderId, ReadonlySet<RideId>>();
   /** Events of a ride that the history has not confirmed. */
   readonly unarchived = new Map<RideId, Set<string>>();
   readonly pursuits = new Map<RideId, Pursuit>();
@@ -94,7 +87,9 @@ export class ShardState {
   readonly lookAhead: LookAhead;
   overload: Overload = AT_EASE;
   surge: Surge = NO_SURGE;
+  /** Without those that are only scheduled. */
   openRides = 0;
+  scheduledRides = 0;
   highestSeq = 0;
 
   readonly #deployed: Market;
@@ -136,12 +131,26 @@ export class ShardState {
   /** Takes in rows: at start everything that is open, later a settled ride that somebody asks about. */
   admit(ride: Ride, offers: readonly Offer[]): void {
     if (this.rides.has(ride.id)) return;
-    this.rides.set(ride.id, ride);
-    if (!isTerminal(ride)) {
-      this.openRides++;
-      this.openRideOf.set(ride.riderId, ride.id);
-    }
+    this.place(ride);
     for (const offer of offers) this.admitOffer(offer);
+  }
+
+  /** In place of what it was before: whoever counts rides, or looks for those of a rider, finds it as it is now. */
+  place(ride: Ride): void {
+    const before = this.rides.get(ride.id);
+    if (before !== undefined) this.#count(before, -1);
+    this.rides.set(ride.id, ride);
+    this.#count(ride, 1);
+  }
+
+  #count(ride: Ride, by: 1 | -1): void {
+    if (isTerminal(ride)) return;
+    if (ride.state === "scheduled") this.scheduledRides += by;
+    else this.openRides += by;
+    const others = [...(this.openRidesOf.get(ride.riderId) ?? [])].filter((rideId) => rideId !== ride.id);
+    const open = by === 1 ? [...others, ride.id] : others;
+    if (open.length > 0) this.openRidesOf.set(ride.riderId, new Set(open));
+    else this.openRidesOf.delete(ride.riderId);
   }
 
   admitOffer(offer: Offer): void {
@@ -162,6 +171,11 @@ export class ShardState {
 
   offersFor(rideId: RideId): Offer[] {
     return (this.offersOfRide.get(rideId) ?? []).map((id) => this.offers.get(id)!);
+  }
+
+  /** Those of this rider that are not over, scheduled ones too. */
+  openRidesFor(riderId: RiderId): Ride[] {
+    return Array.from(this.openRidesOf.get(riderId) ?? [], (rideId) => this.rides.get(rideId)!);
   }
 
   /** An offer, if it was made to this driver; null tells a stranger no more than a wrong guess would. */
@@ -190,46 +204,6 @@ export class ShardState {
     this.tracks.delete(rideId);
     this.pursuits.delete(rideId);
     this.nearer.delete(rideId);
-  }
-
-  /** Throws where the state contradicts itself. For simulations and tests: it looks at everything. */
-  check(): void {
-    let open = 0;
-    for (const ride of this.rides.values()) {
-      const offers = this.offersFor(ride.id);
-      const won = offers.filter((offer) => offer.state === "won");
-      assert(won.length <= 1, `S1: ${ride.id} has ${won.length} winners`);
-      assert(isEngaged(ride) === (won.length === 1), `S1: ${ride.id} is ${ride.state} with ${won.length} winners`);
-      if (isEngaged(ride)) assert(won[0]!.id === ride.offerId, `S1: ${ride.id} names an offer that did not win`);
-      const others = isEngaged(ride) ? offers.filter((offer) => isLive(offer) && offer.state !== "won") : [];
-      const theirs = others.every(({ instead }) => ride.state === "assigned" && instead === ride.offerId);
-      assert(theirs, `X3: ${ride.id} is ${ride.state} and is offered to others`);
-      if (!isTerminal(ride)) {
-        open++;
-        assert(this.openRideOf.get(ride.riderId) === ride.id, `one open ride: ${ride.riderId}`);
-        continue;
-      }
-      assert(
-        offers.every((offer) => !isLive(offer)),
-        `S6: ${ride.id} is over with a live offer`,
-      );
-    }
-    assert(open === this.openRides, "open rides are counted");
-    const awaited = new Set<DriverId>();
-    for (const [rideId, { phase, hold }] of this.pursuits) {
-      if (phase !== "held") continue;
-      assert(hold?.ended === null && this.timers.has("ride.search", rideId), `O22: ${rideId} is held for ever`);
-      assert(!awaited.has(hold.driverId), `O21: two rides are held for ${hold.driverId}`);
-      awaited.add(hold.driverId);
-    }
-    const holders = new Set<DriverId>();
-    for (const offer of this.offers.values()) {
-      if (!isLive(offer)) continue;
-      assert(!holders.has(offer.driverId), `S2: ${offer.driverId} has two live offers`);
-      holders.add(offer.driverId);
-      assert(this.liveOfferOf.get(offer.driverId) === offer.id, `S2: ${offer.id} is live and not listed`);
-    }
-    assert(holders.size === this.liveOfferOf.size, "S2: only live offers are listed");
   }
 }
 
@@ -278,14 +252,7 @@ export class Turn {
       `S6: ${next.id} goes from ${before?.version} to ${next.version}`,
     );
     assert(before === undefined || !isTerminal(before) || type === "ride.rated", `S6: ${next.id} is over`);
-    shard.rides.set(next.id, next);
-    if (before === undefined) {
-      shard.openRides++;
-      shard.openRideOf.set(next.riderId, next.id);
-    } else if (isTerminal(next) && !isTerminal(before)) {
-      shard.openRides--;
-      shard.openRideOf.delete(next.riderId);
-    }
+    shard.place(next);
     if (shard.setting.market.dispatch.hintEveryMs > 0) shard.wishes.note(next, before, now);
     this.touched.add(next.id);
     const event: RideEvent = {

@@ -2,6 +2,7 @@
 import type { EpochMs } from "../domain/time.ts";
 
 export type TimerKind =
+  | "ride.dispatch"
   | "ride.deadline"
   | "ride.search"
   | "batch.window"

@@ -1,7 +1,15 @@
 /** After the match: on the way, arrived, on the trip, done; and every way in which that can go wrong. */
 import type { DriverId } from "../domain/driver.ts";
 import type { TripStep, TripVerdict } from "../domain/notice.ts";
-import { type EngagedRide, isEngaged, type OfferId, type Ride, type RideId, rideBase } from "../domain/ride.ts";
+import {
+  type EngagedRide,
+  isEngaged,
+  notBeforePickup,
+  type OfferId,
+  type Ride,
+  type RideId,
+  rideBase,
+} from "../domain/ride.ts";
 import { endRideOffer, redispatch } from "./assignment.ts";
 import type { CommandOf } from "./commands.ts";
 import { LIMITS } from "./limits.ts";
@@ -43,7 +51,7 @@ function advance(turn: Turn, ride: EngagedRide, step: TripStep) {
     const arrived = { ...ride, state: "arrived", version, arrivedAt: now } as const;
     keepForGood(turn, ride.id);
     shard.timers.clear("ride.pickup_watch", ride.id);
-    shard.timers.set("ride.no_show", ride.id, now + noShowMs);
+    shard.timers.set("ride.no_show", ride.id, notBeforePickup(ride.request, now) + noShowMs);
     turn.changeRide(arrived, "ride.arrived");
     return after(arrived);
   }

@@ -30,6 +30,10 @@ function blurred({ lat, lng }: LatLng): LatLng {
   };
 }
 
+function pickupTimeOf({ request: { pickupAt } }: Ride): { readonly pickupAt?: number } {
+  return pickupAt === undefined ? {} : { pickupAt };
+}
+
 export function offerCard({ setting }: ShardState, ride: Ride, offer: OfferedOffer, now: EpochMs): OfferCard {
   return {
     offerId: offer.id,
@@ -42,6 +46,7 @@ export function offerCard({ setting }: ShardState, ride: Ride, offer: OfferedOff
     fareCents: ride.fareCents,
     currency: setting.market.tariff.currency,
     vehicleType: ride.request.vehicleType,
+    ...pickupTimeOf(ride),
     ttlMs: Math.max(0, offer.expiresAt - now),
   };
 }
@@ -62,6 +67,7 @@ export function driverRide({ setting, offers }: ShardState, ride: Ride, offerId:
     dropoff: ride.request.dropoff,
     fareCents: ride.fareCents,
     currency: setting.market.tariff.currency,
+    ...pickupTimeOf(ride),
     ...(offer?.state === "ended" && offer.exchanged && { exchanged: true }),
   };
 }
@@ -100,6 +106,7 @@ export function rideView(shard: ShardState, ride: Ride, now: EpochMs): RideView 
     currency: shard.setting.market.tariff.currency,
     redispatches: ride.redispatches,
     createdAt: ride.createdAt,
+    ...pickupTimeOf(ride),
     ...("driverId" in ride && {
       driver: { id: ride.driverId, ...(position && { position }) },
     }),

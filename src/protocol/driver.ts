@@ -151,6 +151,7 @@ const offerCard = {
   fareCents: WholeField,
   currency: z.string().max(3),
   vehicleType: z.enum(VEHICLE_TYPES),
+  pickupAt: z.exactOptional(WholeField),
   ttlMs: z.number().min(0),
 };
 const OfferCardField = z.strictObject(offerCard);
@@ -164,6 +165,7 @@ const DriverRideField = z.strictObject({
   dropoff: LatLngField,
   fareCents: WholeField,
   currency: z.string().max(3),
+  pickupAt: z.exactOptional(WholeField),
   exchanged: z.exactOptional(z.literal(true)),
 });
 

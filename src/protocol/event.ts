@@ -15,19 +15,21 @@ import {
   WholeField,
 } from "./fields.ts";
 
+const request = z.strictObject({
+  pickup: LatLngField,
+  dropoff: LatLngField,
+  vehicleType: z.enum(VEHICLE_TYPES),
+  payment: z.enum(PAYMENT_METHODS),
+  minimumRating: z.number().min(0).max(5),
+  seats: z.int().min(1).max(8),
+  accessible: z.boolean(),
+  pickupAt: z.exactOptional(WholeField),
+});
 const base = {
   id: RideIdField,
   version: WholeField,
   riderId: RiderIdField,
-  request: z.strictObject({
-    pickup: LatLngField,
-    dropoff: LatLngField,
-    vehicleType: z.enum(VEHICLE_TYPES),
-    payment: z.enum(PAYMENT_METHODS),
-    minimumRating: z.number().min(0).max(5),
-    seats: z.int().min(1).max(8),
-    accessible: z.boolean(),
-  }),
+  request,
   tripMeters: z.number().min(0),
   fareCents: WholeField,
   redispatches: WholeField,
@@ -41,6 +43,7 @@ const hasDriver = { driverId: DriverIdField, offerId: OfferIdField, assignedAt: 
 const trip = { startedAt: WholeField, endedAt: WholeField };
 
 const RideField = z.discriminatedUnion("state", [
+  z.strictObject({ ...base, state: z.literal("scheduled"), request: request.extend({ pickupAt: WholeField }) }),
   z.strictObject({ ...base, state: z.literal("matching"), deadlineAt: WholeField }),
   z.strictObject({ ...base, ...hasDriver, state: z.literal("assigned") }),
   z.strictObject({ ...base, ...hasDriver, state: z.literal("arrived"), arrivedAt: WholeField }),
@@ -63,6 +66,8 @@ const RideEventMessage = z
     id: z.string().max(80),
     type: z.enum([
       "ride.requested",
+      "ride.scheduled",
+      "ride.dispatched",
       "ride.assigned",
       "ride.exchanged",
       "ride.arrived",

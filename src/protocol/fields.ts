@@ -30,6 +30,7 @@ export const LatLngField = z.strictObject({
 });
 
 const RIDE_STATES = [
+  "scheduled",
   "matching",
   "assigned",
   "arrived",

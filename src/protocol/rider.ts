@@ -20,13 +20,17 @@ export const RideRequestBody = z
     accessible: z.boolean().default(false),
   })
   .meta({ id: "RideRequest" });
-pinned<Same<z.infer<typeof RideRequestBody>, RideRequest>>();
+pinned<Same<z.infer<typeof RideRequestBody>, Omit<RideRequest, "pickupAt">>>();
 
 /** Opaque to clients. */
 const QuoteId = z.string().regex(/^[A-Za-z0-9_.-]{1,1000}$/);
 
 export const RideOrderBody = RideRequestBody.extend({
   quoteId: QuoteId.optional().meta({ description: "Of a quote for this ride: its fare holds." }),
+  pickupAt: z.exactOptional(WholeField).meta({
+    description:
+      "When to be picked up, in milliseconds since 1970: five minutes to seven days ahead. As soon as may be.",
+  }),
 }).meta({ id: "RideOrder" });
 
 export const QuoteBody = z
@@ -74,6 +78,7 @@ export const RideViewBody = z
     currency: z.string().max(3),
     redispatches: WholeField,
     createdAt: WholeField,
+    pickupAt: WholeField.optional(),
     driver: z.strictObject({ id: DriverIdField, position: Position.optional() }).optional(),
     endedAt: WholeField.optional(),
     reason: z.string().max(40).optional(),

@@ -10,6 +10,8 @@
  *    drivers may say where they are going, with hello and status;
  *    a ride that left its driver may say `exchanged`, where a market re-plans: to an app that does not know the word it is
  *    a ride that looks for a driver again, as before;
- *    a driver may hear a `hint`, where a market gives such: an app that does not know it loses an advice
+ *    a driver may hear a `hint`, where a market gives such: an app that does not know it loses an advice;
+ *    where a market takes scheduled rides, riders may say `pickupAt` and see the state `scheduled`, and drivers hear the
+ *    time with such an offer or ride: an app that does not know it must not be let into a market that does
  */
 export const PROTOCOL_VERSION = 1;

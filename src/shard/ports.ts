@@ -22,7 +22,7 @@ export interface ShardStorage {
   requestsSince(riderId: RiderId, since: EpochMs): EpochMs[];
   /** Events of one ride with a version above `afterVersion`, in order. */
   readEvents(rideId: RideId, afterVersion: number): RideEvent[];
-  /** Deletes what settled before `before` and is archived and released; true while rows remain. */
+  /** Deletes what settled before `before` and is archived and released; true while settled rides remain. */
   prune(before: EpochMs): boolean;
   /** In place of what was kept before; losing it loses no promise. */
   keepLearned(learned: Learned): void;

@@ -9,11 +9,13 @@ import type { Quote } from "../domain/quote.ts";
 import { isTerminal, type Ride, type RideId, type RiderId } from "../domain/ride.ts";
 import { type EpochMs, HOUR_MS, MINUTE_MS } from "../domain/time.ts";
 import { apply } from "../matching/apply.ts";
+import { checkState } from "../matching/check-state.ts";
 import type { Answer, Command, Effect, NearbyQuery, QuoteDraft, Write } from "../matching/commands.ts";
 import { LIMITS } from "../matching/limits.ts";
 import { withAhead } from "../matching/look-ahead.ts";
 import type { LoadSample } from "../matching/overload.ts";
 import { finishQuote } from "../matching/quote.ts";
+import { quietMs } from "../matching/scheduled.ts";
 import { type ShardSetting, ShardState } from "../matching/shard-state.ts";
 import { rideView } from "../matching/views.ts";
 import { Outbox } from "../outbox/outbox.ts";
@@ -121,6 +123,7 @@ export class ShardRuntime {
     const now = this.#now();
     return {
       over: isTerminal(ride),
+      quietMs: quietMs(ride, now),
       events: events.map((event) => ({ event, view: rideView(this.#state, event.ride, now) })),
     };
   }
@@ -164,12 +167,13 @@ export class ShardRuntime {
   }
 
   gauges(): Record<string, number> {
-    const { supply, openRides, liveOfferOf, timers, overload } = this.#state;
+    const { supply, openRides, scheduledRides, liveOfferOf, timers, overload } = this.#state;
     return {
       drivers_connected: supply.sessions.size,
       drivers_available: supply.indexed,
       drivers_suspect: supply.suspectsAt(this.#now()),
       rides_open: openRides,
+      rides_scheduled: scheduledRides,
       offers_live: liveOfferOf.size,
       timers: timers.size,
       overload_level: overload.level,
@@ -183,7 +187,7 @@ export class ShardRuntime {
 
   /** For simulations and tests: throws where memory contradicts itself. */
   check(): void {
-    this.#state.check();
+    checkState(this.#state);
   }
 
   readonly #resubmit = (command: Command): void => {
@@ -249,6 +253,8 @@ export class ShardRuntime {
 export interface RideHistory {
   /** The ride is over: these events are the last. */
   readonly over: boolean;
+  /** Nothing is to be heard for so long; null where something may happen at any moment. */
+  readonly quietMs: number | null;
   readonly events: readonly { readonly event: RideEvent; readonly view: RideView }[];
 }
 

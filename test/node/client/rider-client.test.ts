@@ -103,6 +103,25 @@ test("a stream that broke goes on after the last event that was heard, and ends 
   expect(asked.map(({ headers }) => headers["last-event-id"])).toEqual([undefined, "2", "2"]);
 });
 
+test("[P6] a stream that ended in good order is asked for again when the server said, or never when he leaves before", async () => {
+  const ended = (retryMs: number, text: string) => (response: ServerResponse) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.end(`retry: ${retryMs}\n\n${text}`);
+  };
+  script = [ended(20, streamed(1, "scheduled")), ended(3_600_000, streamed(2, "matching"))];
+  const ending = new AbortController();
+  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const leaving = createRiderClient({ baseUrl, token: async () => "token", random: () => 0, signal: ending.signal });
+  const seen: string[] = [];
+  await leaving.follow(ID, ({ version, state }) => {
+    seen.push(`${version} ${state}`);
+    // Once he waits for the hour to pass.
+    if (version === 2) setTimeout(() => ending.abort(), 50);
+  });
+  expect(seen).toEqual(["1 scheduled", "2 matching"]);
+  expect(asked.map(({ headers }) => headers["last-event-id"])).toEqual([undefined, "1"]);
+});
+
 test("a stream that the server refuses is not asked for again", async () => {
   script = [answer(404, {})];
   await expect(client.follow(ID, () => {})).rejects.toMatchObject({ status: 404 });

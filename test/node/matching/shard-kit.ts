@@ -12,6 +12,7 @@ import type { LatLng } from "../../../src/domain/place.ts";
 import type { Offer, OfferId, Ride, RideId, RiderId } from "../../../src/domain/ride.ts";
 import type { EpochMs } from "../../../src/domain/time.ts";
 import { apply } from "../../../src/matching/apply.ts";
+import { checkState } from "../../../src/matching/check-state.ts";
 import type { Answer, Command, CommandOf, Effect, StoredReply } from "../../../src/matching/commands.ts";
 import type { Decision } from "../../../src/matching/decision.ts";
 import { LIMITS } from "../../../src/matching/limits.ts";
@@ -49,6 +50,7 @@ export const DISPATCH: Market["dispatch"] = {
   hintEveryMs: 0,
   forwardSeconds: 0,
   replanning: false,
+  scheduledRides: false,
   offerTtlMs: 15_000,
   matchDeadlineMs: 120_000,
   startRadiusMeters: 1_000,
@@ -114,7 +116,7 @@ export class ShardKit {
     const waiting: Command[] = [command];
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const effects = apply(this.shard, this.now, next);
-      this.shard.check();
+      checkState(this.shard);
       this.#keep(effects);
       this.effects.push(...effects);
       for (const effect of effects) waiting.push(...this.#answersTo(effect));

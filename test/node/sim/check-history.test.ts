@@ -102,6 +102,21 @@ test("a run in which all went well has no violation", () => {
   expect(checkHistory(evidence(run))).toEqual([]);
 });
 
+test("[P2] [S6] a ride that was scheduled is searched for before it is anybody's, and does not stay scheduled", () => {
+  const later = (...kinds: readonly (readonly [RideEvent["type"], Ride["state"]])[]) =>
+    kinds.map(([type, state], index) => event(RIDE, index + 1, type, state, index));
+  const asked: HistoryRecord = { t: 0, who: `rider-of-${RIDE}`, op: "request", type: "invoke", key: "k" };
+  const broken = (events: RideEvent[]) => rulesBroken(evidence({ records: [asked], events }));
+  const [scheduled, dispatched] = [
+    ["ride.scheduled", "scheduled"],
+    ["ride.dispatched", "matching"],
+  ] as const;
+  expect(broken(later(scheduled, dispatched, ["ride.no_driver", "no_driver"]))).toEqual([]);
+  expect(broken(later(scheduled, ["ride.cancelled", "cancelled_by_rider"]))).toEqual([]);
+  expect(broken(later(scheduled, ["ride.no_driver", "no_driver"]))).toEqual(["S6"]);
+  expect(broken(later(scheduled))).toEqual(["L1"]);
+});
+
 test("[S1] two drivers who both heard that they won one ride are found", () => {
   const run = goodRide(RIDE, "ann", 0);
   const offerId = offerOf(RIDE, 2);
