@@ -17,8 +17,8 @@ const QUESTION = { deadlineMs: 2_000, attempts: 2 };
 
 export class DriverLock extends DurableObject<Env> implements DriverLockApi {
   #state: LockState;
-  /** An alarm stands, as far as this object knows; one that rings too early sets the next. */
-  #alarmSet = false;
+  /** When the alarm rings that stands, as far as this object knows; one that rings too early sets the next. */
+  #alarmAt = Number.POSITIVE_INFINITY;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -62,7 +62,7 @@ export class DriverLock extends DurableObject<Env> implements DriverLockApi {
 
   /** It is time to ask whether the holder still lives. A timer asks; it never frees. */
   override async alarm(): Promise<void> {
-    this.#alarmSet = false;
+    this.#alarmAt = Number.POSITIVE_INFINITY;
     const { holder, ask } = this.#state;
     if (holder === null || ask === null) return;
     if (ask.at <= Date.now()) {
@@ -92,11 +92,11 @@ export class DriverLock extends DurableObject<Env> implements DriverLockApi {
     return answer;
   }
 
-  /** Not moved while one stands: it costs a write to disk before a `reserve` can be answered, and early does no harm. */
+  /** One that is early enough is not moved: that costs a write to disk before a `reserve` can be answered. */
   #setAlarm(): void {
     const at = this.#state.ask?.at;
-    if (at === undefined || this.#alarmSet) return;
-    this.#alarmSet = true;
+    if (at === undefined || this.#alarmAt <= at) return;
+    this.#alarmAt = at;
     this.ctx.waitUntil(this.ctx.storage.setAlarm(at));
   }
 }

@@ -75,7 +75,7 @@ export class LockHost {
       this.state = state;
       trace.add(loop.now, `lock ${this.driverId}`, `${brief(command)} -> ${brief(answer)}; ${heldBy(state)}`);
       auditor.lockCommitted(this.driverId, before, state, command);
-      if (state.ask !== null && before.ask === null) this.#setAlarm(state.ask.at - this.#skewMs);
+      if (state.ask !== null && before.ask === null) this.#setAlarmBy(state.ask.at - this.#skewMs);
     }
     auditor.races.lockAnswered(this.driverId, command, state !== before);
     return crashed ? this.#die(`after saving ${command.type}`) : answer;
@@ -91,6 +91,11 @@ export class LockHost {
     return null;
   }
 
+  /** One that is early enough stands, and sets the next when it rings. */
+  #setAlarmBy(at: EpochMs): void {
+    if (this.#alarm === null || this.#alarm.at > at) this.#setAlarm(at);
+  }
+
   #setAlarm(at: EpochMs): void {
     const alarm = { at };
     this.#alarm = alarm;
@@ -102,6 +107,7 @@ export class LockHost {
   /** It is time to ask whether the holder still lives. A timer asks; it never frees. */
   #ring(): void {
     const { loop, network } = this.#world;
+    this.#alarm = null;
     if (loop.now < this.#downUntil) return this.#setAlarm(this.#downUntil);
     const { holder, ask } = this.state;
     if (holder === null || ask === null) return;
