@@ -53,6 +53,7 @@ async function redriveAll(env: Env) {
     const events: RideEvent[] = [];
     for (const { key } of objects) {
       const { reading, letter } = await readLetter(env.MODELS, key);
+      if (reading === null) continue;
       if (reading.ok) events.push(reading.event);
       else await setApart(env.MODELS, key, letter, reading.reason);
     }
@@ -72,17 +73,23 @@ export async function countDeadLetters(bucket: R2Bucket): Promise<{ events: numb
   return { events: events?.objects.length ?? 0, unreadable: unreadable?.objects.length ?? 0 };
 }
 
-/** They name places as exactly as history does, and are kept no longer; at most a thousand of each kind go at a time. */
+/** They name places as exactly as history does, and are kept no longer. */
 export async function forgetDeadLetters(bucket: R2Bucket, before: EpochMs): Promise<void> {
   for (const prefix of [READABLE, UNREADABLE]) {
-    const { objects } = await bucket.list({ prefix, limit: LISTED });
-    const old = objects.filter(({ uploaded }) => uploaded.getTime() < before).map(({ key }) => key);
-    if (old.length > 0) await bucket.delete(old);
+    let cursor: string | undefined;
+    do {
+      const page = await bucket.list({ prefix, limit: LISTED, ...(cursor !== undefined && { cursor }) });
+      const old = page.objects.filter(({ uploaded }) => uploaded.getTime() < before).map(({ key }) => key);
+      if (old.length > 0) await bucket.delete(old);
+      cursor = page.truncated ? page.cursor : undefined;
+    } while (cursor !== undefined);
   }
 }
 
-async function readLetter(bucket: R2Bucket, key: string): Promise<{ reading: EventReading; letter: unknown }> {
-  const text = (await (await bucket.get(key))?.text()) ?? "";
+/** `reading` is null where another redrive was faster. */
+async function readLetter(bucket: R2Bucket, key: string): Promise<{ reading: EventReading | null; letter: unknown }> {
+  const text = await (await bucket.get(key))?.text();
+  if (text === undefined) return { reading: null, letter: null };
   try {
     const letter = JSON.parse(text) as DeadLetter;
     return { reading: readRideEvent(letter.message), letter };
