@@ -12,15 +12,18 @@ const secrets = {
   TICKET_SECRET: randomBytes(32).toString("hex"),
 };
 
-/** An imported module takes 9 s per test file; as a data binding it takes one (test/workerd/ort-wasm.ts). */
+/** An imported module takes 9 s per test file; as a data binding it takes none (test/workerd/ort-wasm.ts). */
 const ORT_WASM_FILE = "ort-wasm-simd-threaded.wasm";
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+
+/** Spent only where a test is about to fail; a machine with other work is several times slower than a quiet one. */
+const patience = { testTimeout: 300_000, hookTimeout: 600_000 };
 
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "node", include: ["test/node/**/*.test.ts", "test/*.test.ts"] } },
-      { test: { name: "simulation", include: ["test/simulation/**/*.test.ts"], testTimeout: 120_000 } },
+      { test: { name: "node", include: ["test/node/**/*.test.ts", "test/*.test.ts"], ...patience } },
+      { test: { name: "simulation", include: ["test/simulation/**/*.test.ts"], ...patience } },
       {
         plugins: [
           cloudflareTest(async () => ({
@@ -36,7 +39,8 @@ export default defineConfig({
         test: {
           name: "workerd",
           include: ["test/workerd/**/*.test.ts"],
-          testTimeout: 30_000,
+          setupFiles: ["test/workerd/calm.ts"],
+          ...patience,
           // Published as CommonJS that requires ES modules: only a bundler makes one kind of the two.
           deps: { optimizer: { ssr: { enabled: true, include: ["itty-durable"] } } },
         },
@@ -45,8 +49,7 @@ export default defineConfig({
         test: {
           name: "process",
           include: ["test/process/**/*.test.ts"],
-          testTimeout: 180_000,
-          hookTimeout: 120_000,
+          ...patience,
           fileParallelism: false,
         },
       },

@@ -5,12 +5,13 @@ import { parseCityOptions } from "../../sim/live/options.ts";
 import type { Report } from "../../sim/live/report.ts";
 import { BUILD_DIR, knock, runCity } from "../../sim/live/run-city.ts";
 import { buildWorker, startServer } from "../../sim/live/server-process.ts";
+import { PATIENTLY } from "../patience.ts";
 import { familyOf, isAlive, startProgram, temporaryFolder } from "./support.ts";
 
 const SMALL = ["--drivers", "30", "--speed", "20", "--rate", "1.5", "--port", "0"];
 
 test("a city survives kill -9 of workerd: nothing promised is lost, every ride ends, logs and D1 agree", async () => {
-  const options = parseCityOptions([...SMALL, "--duration", "10", "--state", temporaryFolder()])!;
+  const options = parseCityOptions([...SMALL, "--duration", "20", "--state", temporaryFolder()])!;
   let killed = 0;
   let survivor = 0;
   const report = await runCity(options, {
@@ -33,7 +34,7 @@ test("a city survives kill -9 of workerd: nothing promised is lost, every ride e
   expect(report.rides.completed).toBeGreaterThan(0);
   expect(report.history.rides).toBeGreaterThanOrEqual(report.rides.requests - report.rides.refused);
   expect(survivor).not.toBe(killed);
-  expect([killed, survivor].filter(isAlive)).toEqual([]);
+  await expect.poll(() => [killed, survivor].filter(isAlive), PATIENTLY).toEqual([]);
 });
 
 test("Ctrl-C prints the report and leaves no process behind", async () => {
@@ -47,7 +48,7 @@ test("Ctrl-C prints the report and leaves no process behind", async () => {
   expect(await city.ended, city.output()).toBe(0);
   expect(city.output()).toContain("cut short");
   expect((JSON.parse(readFileSync(file, "utf8")) as Report).violations).toEqual([]);
-  expect(family.filter(isAlive)).toEqual([]);
+  await expect.poll(() => family.filter(isAlive), PATIENTLY).toEqual([]);
 });
 
 test("a wrong option ends with code 2 and says which and what it takes", async () => {

@@ -1,4 +1,4 @@
-/** T1: every state of the assignment protocol, in worlds small enough to try them all (`node sim/model/run.ts`). */
+/** Every state of the assignment protocol, in worlds small enough to try them all (`node sim/model/run.ts`). */
 import { describe, expect, test } from "vitest";
 import { CASES, type Case, exploreCase, verdictOf } from "../../sim/model/cases.ts";
 import { explore } from "../../sim/model/explore.ts";

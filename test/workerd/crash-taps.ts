@@ -41,7 +41,7 @@ const silenced = new WeakSet<object>();
 const SOON_MS = 125_000;
 const LOOK_MS = 2;
 const RINGING_LOOK_MS = 50;
-const RINGING_LOOKS = 40;
+const RINGING_LOOKS = 300;
 
 /** From now on these names (objects, drivers, rides) belong to this crash. */
 export function follow(crash: Crash, ...names: readonly string[]): void {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { PATIENTLY } from "../patience.ts";
 import { CrashRide } from "./crash-ride.ts";
 import { CRASH_POINTS, type CrashPoint } from "./crash-steps.ts";
 import { watchObjects } from "./crash-taps.ts";
@@ -7,7 +8,7 @@ import { migrateHistory } from "./support.ts";
 const AT_A_TIME = 14;
 const REST = { matching: 0, engaged: 0, asked: 0, owed: 0, unconfirmed: 0, held: [] };
 /** Releases are retried after 1, 2, 4 s, and a shard that comes back sends its events at once. */
-const REST_WITHIN = { timeout: 20_000, interval: 300 };
+const REST_WITHIN = { ...PATIENTLY, interval: 300 };
 
 const failures = new Map<CrashPoint, unknown>();
 const rides = CRASH_POINTS.map((point, index) => new CrashRide(point, index));
@@ -30,7 +31,7 @@ beforeAll(async () => {
     }
   };
   await Promise.all(Array.from({ length: AT_A_TIME }, lane));
-}, 600_000);
+});
 
 afterAll(() => {
   for (const { ada, bob } of rides) {

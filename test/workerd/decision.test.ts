@@ -7,6 +7,7 @@ import model from "../../models/accept/v1/model.onnx";
 import { type RideExplanation, RideExplanationBody } from "../../src/protocol/ops.ts";
 import { FEATURES } from "../../src/ranking/feature-view.ts";
 import { expectedCostSeconds } from "../../src/ranking/ranker.ts";
+import { PATIENTLY } from "../patience.ts";
 import { acrossBorder, newRide, rowsOf } from "./shard-tools.ts";
 import { call, driverAt, migrateHistory, opsToken, problemOf, riderToken, type TestDriver } from "./support.ts";
 
@@ -26,14 +27,11 @@ async function rankedByModel(): Promise<string> {
   for (let attempt = 0; attempt < 20; attempt++) {
     const rider = `rita-${attempt}`;
     const rideId = await newRide(rider, here);
-    const { decisions } = await vi.waitFor(
-      async () => {
-        const explanation = await explain(rideId);
-        expect(explanation.decisions).not.toEqual([]);
-        return explanation;
-      },
-      { timeout: 10_000 },
-    );
+    const { decisions } = await vi.waitFor(async () => {
+      const explanation = await explain(rideId);
+      expect(explanation.decisions).not.toEqual([]);
+      return explanation;
+    }, PATIENTLY);
     if (decisions[0]!.fallback === null && decisions[0]!.candidates.length === 3) return rideId;
     expect((await call(`/v1/rides/${rideId}/cancel`, { method: "POST", token: await riderToken(rider) })).status).toBe(
       200,
@@ -78,14 +76,11 @@ test("[Y1] [Y3] [Y4] a ride's decision says what the ranker got, which the model
     drivers.ann.say({ type: "trip", cid: step, offerId: offer!.offerId, step });
     expect((await drivers.ann.hear("trip.verdict")).verdict.outcome).toBe("done");
   }
-  await vi.waitFor(
-    async () => {
-      const waiting = `SELECT 1 FROM events WHERE archived = 0 AND ride_id = '${rideId}'
+  await vi.waitFor(async () => {
+    const waiting = `SELECT 1 FROM events WHERE archived = 0 AND ride_id = '${rideId}'
         UNION ALL SELECT 1 FROM offers WHERE released = 0 AND ride_id = '${rideId}'`;
-      expect(await rowsOf(here, waiting)).toEqual([]);
-    },
-    { timeout: 15_000 },
-  );
+    expect(await rowsOf(here, waiting)).toEqual([]);
+  }, PATIENTLY);
   const { state, decisions } = await explain(rideId);
   expect(state).toBe("completed");
   const became = decisions[0]!.candidates.map(({ driverId, offer: made }) => [driverId, made?.state, made?.reason]);

@@ -1,4 +1,4 @@
-import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
+import { abortAllDurableObjects, runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { DriverId } from "../../src/domain/driver.ts";
@@ -6,9 +6,11 @@ import type { LatLng } from "../../src/domain/place.ts";
 import type { OfferId, RideId, RiderId } from "../../src/domain/ride.ts";
 import { CLOSE } from "../../src/protocol/driver.ts";
 import { subjectHeader } from "../../src/protocol/internal-headers.ts";
+import { PATIENTLY } from "../patience.ts";
 import {
   acrossBorder,
   alarmOf,
+  fallAsleep,
   lockOf,
   newRide,
   rideAt,
@@ -61,7 +63,7 @@ describe("a ride whose driver is beyond the border", () => {
     driver.say({ type: "location", fixes: [fixAt({ ...beyond, lng: beyond.lng - 0.001 }, 2)] });
     await vi.waitFor(async () => {
       expect((await rideAt(here, rideId)).driver).toMatchObject({ id: "ada", position: { stale: false } });
-    });
+    }, PATIENTLY);
     for (const name of ["arrive", "start", "complete"] as const) {
       expect((await step(driver, offer.offerId, name)).outcome).toBe("done");
     }
@@ -84,13 +86,10 @@ describe("a ride whose driver is beyond the border", () => {
     ]);
     for (const name of ["start", "complete"] as const) await step(driver, offerId, name);
     const last = await rideAt(here, rideId);
-    await vi.waitFor(
-      async () => {
-        const ride = await env.HISTORY.prepare("SELECT version, state FROM rides WHERE ride_id = ?").bind(rideId).all();
-        expect(ride.results).toEqual([{ version: last.version, state: "completed" }]);
-      },
-      { timeout: 15_000 },
-    );
+    await vi.waitFor(async () => {
+      const ride = await env.HISTORY.prepare("SELECT version, state FROM rides WHERE ride_id = ?").bind(rideId).all();
+      expect(ride.results).toEqual([{ version: last.version, state: "completed" }]);
+    }, PATIENTLY);
     const events = await env.HISTORY.prepare("SELECT type FROM ride_events WHERE ride_id = ? ORDER BY version")
       .bind(rideId)
       .all();
@@ -102,7 +101,7 @@ describe("a ride whose driver is beyond the border", () => {
     ]);
     await vi.waitFor(async () => {
       expect(await rowsOf(here, "SELECT count(*) AS n FROM events WHERE archived = 0")).toEqual([{ n: 0 }]);
-    });
+    }, PATIENTLY);
     driver.close();
   });
 
@@ -131,10 +130,11 @@ describe("a shard that sleeps", () => {
     const third = await driverAt("bud", here);
     await newRide("remy", here);
     const { offerId } = await driver.hear("offer");
-    await evictDurableObject(shardOf(here));
+    for (const asked of [other, third]) await asked.hear("offer");
+    await fallAsleep(shardOf(here));
     expect((await take(driver, offerId)).outcome).toBe("won");
     expect((await other.hear("offer.closed")).reason).toBe("superseded");
-    await evictDurableObject(shardOf(here));
+    await fallAsleep(shardOf(here));
     await newRide("rex", here);
     await other.hear("offer");
     for (const socket of [driver, other, third]) socket.close();
@@ -184,7 +184,7 @@ describe("a driver who leaves in the middle of an offer", () => {
     await vi.waitFor(async () => {
       expect(await shardOf(here).nearby(nearbyOf(here))).toEqual([]);
       expect(await alarmOf(here)).not.toBeNull();
-    });
+    }, PATIENTLY);
     const next = await welcomed("dot", here);
     await ringAfter(here, 8_001);
     await vi.waitFor(async () => {
@@ -193,7 +193,7 @@ describe("a driver who leaves in the middle of an offer", () => {
         "SELECT json_extract(body, '$.reason') AS r FROM offers WHERE seq = 1",
       );
       expect(offer?.r).toBe("unreachable");
-    });
+    }, PATIENTLY);
     next.socket.say({ type: "location", fixes: [fixAt(here, 1)] });
     await next.socket.hear("offer");
     next.socket.close();
@@ -216,7 +216,7 @@ describe("the cell's border", () => {
     await vi.waitFor(async () => {
       const found = await Promise.all([here, beyond].map((place) => shardOf(place).nearby(nearbyOf(here))));
       expect(found.map((candidates) => candidates.map(({ driverId }) => driverId))).toEqual([[], ["eve"]]);
-    });
+    }, PATIENTLY);
     socket.close();
   });
 });

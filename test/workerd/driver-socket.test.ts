@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { CLOSE } from "../../src/protocol/driver.ts";
 import { encodeLocationFrame } from "../../src/protocol/location-frame.ts";
+import { PATIENTLY } from "../patience.ts";
 import { acrossBorder, insideOf, shardOf, welcomed } from "./shard-tools.ts";
 import { driverAt, fixAt, MIDTOWN, migrateHistory, openSocket, ticketFor } from "./support.ts";
 
@@ -45,6 +46,7 @@ describe("a hostile frame", () => {
     expect((await driver.hear("fault")).message.length, what).toBeGreaterThan(0);
     expect(await insideOf(here)).toEqual(before);
     driver.close();
+    await driver.closed();
   });
 
   test("[D14] in another version of the protocol, or a second hello, opens nothing anew", async () => {
@@ -52,12 +54,14 @@ describe("a hostile frame", () => {
     old.sayRaw(JSON.stringify({ type: "hello", protocol: 0, available: true }));
     expect((await old.hear("fault")).code).toBe("bad_frame");
     old.close();
+    await old.closed();
     const { socket } = await welcomed("twice", here);
     const before = await insideOf(here);
     socket.say({ type: "hello", protocol: 1, available: false });
     socket.say({ type: "location", fixes: [{ ...good, accuracyMeters: 9_000 }] });
-    await vi.waitFor(async () => expect(await insideOf(here)).toEqual(before));
+    await vi.waitFor(async () => expect(await insideOf(here)).toEqual(before), PATIENTLY);
     socket.close();
+    await socket.closed();
   });
 
   test("[A4] [D14] about offers that are not the driver's is answered and changes nothing", async () => {
@@ -75,6 +79,7 @@ describe("a hostile frame", () => {
     expect((await driver.hear("trip.verdict")).verdict).toEqual({ outcome: "refused", reason: "unknown" });
     expect(await insideOf(here)).toEqual(before);
     driver.close();
+    await driver.closed();
   });
 });
 

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { RideView } from "../../src/domain/notice.ts";
+import { PATIENTLY } from "../patience.ts";
 import {
   call,
   DOWNTOWN,
@@ -131,7 +132,7 @@ describe("a ride's life over HTTP", () => {
         state: "assigned",
         driver: { id: "dora", position: { ...corner(1), stale: false } },
       });
-    });
+    }, PATIENTLY);
     for (const name of ["arrive", "start", "complete"] as const) await step(driver, offerId, name);
     driver.close();
 
@@ -143,13 +144,10 @@ describe("a ride's life over HTTP", () => {
     expect((await problemOf(twice, 409)).type).toBe("/problems/already-rated");
 
     const live = await (await call(`/v1/rides/${id}`, { token: await riderToken("rex") })).json<RideView>();
-    await vi.waitFor(
-      async () => {
-        const page = await call("/v1/riders/me/rides", { token: await riderToken("rex") });
-        expect((await page.json<{ rides: RideView[] }>()).rides).toEqual([live]);
-      },
-      { timeout: 15_000 },
-    );
+    await vi.waitFor(async () => {
+      const page = await call("/v1/riders/me/rides", { token: await riderToken("rex") });
+      expect((await page.json<{ rides: RideView[] }>()).rides).toEqual([live]);
+    }, PATIENTLY);
     const driven = await call("/v1/drivers/me/rides", { token: await driverToken("dora") });
     expect((await driven.json<{ rides: RideView[] }>()).rides).toEqual([live]);
   });

@@ -1,17 +1,17 @@
 /** Objects that the platform puts to sleep where a ride is at rest, with their sockets hibernating or closed. */
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { runInDurableObject } from "cloudflare:test";
 import { beforeAll, expect, test, vi } from "vitest";
+import { PATIENTLY } from "../patience.ts";
 import { CrashRide, type Rest } from "./crash-ride.ts";
 import type { Life, Part } from "./crash-steps.ts";
 import { stubOf } from "./crash-taps.ts";
+import { fallAsleep } from "./shard-tools.ts";
 import { migrateHistory } from "./support.ts";
 
 beforeAll(migrateHistory);
 
 const DONE = { matching: 0, engaged: 0, asked: 0, owed: 0, unconfirmed: 0, held: [] };
-const DONE_WITHIN = { timeout: 20_000, interval: 300 };
-/** Longer than a shard waits for a hello: the platform evicts nobody who has a timer in memory. */
-const TIMERS_MS = 6_000;
+const DONE_WITHIN = { ...PATIENTLY, interval: 300 };
 const RESTS: readonly Rest[] = ["offered", "assigned", "arrive", "start", "complete"];
 type Sockets = "close" | "hibernate";
 type Row = readonly [Part, Sockets, Life];
@@ -30,12 +30,7 @@ const restsOf = (victim: Part) => RESTS.filter((rest) => victim !== "ride's shar
 /** Answers whether another incarnation has taken its place. */
 async function sleepAndWake(name: string, webSockets: Sockets): Promise<boolean> {
   const before = await runInDurableObject(stubOf(name), (instance) => instance);
-  try {
-    await evictDurableObject(stubOf(name), { webSockets });
-  } catch {
-    await new Promise((resolve) => setTimeout(resolve, TIMERS_MS));
-    await evictDurableObject(stubOf(name), { webSockets });
-  }
+  await fallAsleep(stubOf(name), webSockets);
   return (await runInDurableObject(stubOf(name), (instance) => instance)) !== before;
 }
 
@@ -60,5 +55,4 @@ test.concurrent.each(rows.map((row, index) => [...row, index] as const))(
       ride.bob.stop();
     }
   },
-  120_000,
 );

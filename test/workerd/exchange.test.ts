@@ -3,6 +3,7 @@ import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, expect, test, vi } from "vitest";
 import type { RideId } from "../../src/domain/ride.ts";
+import { PATIENTLY } from "../patience.ts";
 import {
   accept,
   acrossBorder,
@@ -11,7 +12,6 @@ import {
   newRide,
   rideAt,
   rowsOf,
-  SOON,
   shardNameAt,
   shardOf,
   step,
@@ -56,7 +56,7 @@ async function askedNearer(name: string) {
   // The ride's shard has heard where he is.
   await vi.waitFor(async () => {
     expect((await rideAt(pickup, rideId)).driver?.position).toBeDefined();
-  }, SOON);
+  }, PATIENTLY);
   const second = await driverAt(bob, near);
   const { offerId: hers } = await second.hear("offer");
   return { rideId, ada, bob, first, second, his, hers };
@@ -69,7 +69,7 @@ async function comesToRest(rideId: RideId, drivers: readonly string[]): Promise<
     expect(await runInDurableObject(shardOf(pickup), (_, state) => debtsOf(state.storage))).toEqual(AT_REST);
     expect(await Promise.all(drivers.map(heldBy))).toEqual([null, null]);
     expect(await typesIn(rideId)).toHaveLength((await rideAt(pickup, rideId)).version);
-  }, SOON);
+  }, PATIENTLY);
 }
 
 test("[X1] [X2] [X5] [S3] [S4] goes over in one commit; both drivers and history hear it, and the first is free for the next", async () => {
@@ -81,7 +81,7 @@ test("[X1] [X2] [X5] [S3] [S4] goes over in one commit; both drivers and history
     ride: { offerId: his, state: "matching", exchanged: true },
   });
   expect(await rideAt(pickup, rideId)).toMatchObject({ state: "assigned", version: 3, driver: { id: bob } });
-  await vi.waitFor(async () => expect(await heldBy(ada)).toBeNull(), SOON);
+  await vi.waitFor(async () => expect(await heldBy(ada)).toBeNull(), PATIENTLY);
   expect(await heldBy(bob)).toBe(hers);
   const next = await newRide("rolf", far);
   const { offerId, rideId: offered } = await first.hear("offer");
@@ -124,7 +124,7 @@ test("[X2] [X3] [H6] [K8] goes on when every object dies while the second is ask
   const [firstAgain, secondAgain] = [await driverAt(ada, far), await driverAt(bob, near)];
   await vi.waitFor(async () => {
     expect((await rideAt(pickup, rideId)).driver?.position).toBeDefined();
-  }, SOON);
+  }, PATIENTLY);
   await accept(secondAgain, hers);
   expect(await firstAgain.hear("trip.changed")).toMatchObject({ ride: { offerId: his, exchanged: true } });
   for (const name of ["arrive", "start", "complete"] as const) await step(secondAgain, hers, name);
@@ -142,7 +142,7 @@ test("[X2] [H6] [K8] [L2] is whole when every object dies right after it: the se
   expect(answer).toMatchObject({ verdict: { outcome: "won", ride: { version: 3 } } });
   await abortAllDurableObjects();
   expect(await rideAt(pickup, rideId)).toMatchObject({ state: "assigned", version: 3, driver: { id: bob } });
-  await vi.waitFor(async () => expect(await heldBy(ada)).toBeNull(), SOON);
+  await vi.waitFor(async () => expect(await heldBy(ada)).toBeNull(), PATIENTLY);
   expect(await heldBy(bob)).toBe(hers);
   const rows = await rowsOf<{ offer_id: string; state: string }>(
     pickup,

@@ -5,7 +5,8 @@ import type { LatLng } from "../../src/domain/place.ts";
 import type { RideId } from "../../src/domain/ride.ts";
 import { RideExplanationBody } from "../../src/protocol/ops.ts";
 import { boundsOf, cellOf } from "../../src/spatial/geohash.ts";
-import { accept, lockOf, newRide, rowsOf, SOON, shardOf, step, untilConfigured } from "./shard-tools.ts";
+import { PATIENTLY } from "../patience.ts";
+import { accept, lockOf, newRide, rowsOf, shardOf, step, untilConfigured } from "./shard-tools.ts";
 import { call, driverAt, migrateHistory, opsToken } from "./support.ts";
 
 /** All in one cell: rides go from here to 3.3 km in the north. */
@@ -46,7 +47,7 @@ async function held(name: string) {
   const rideId = await newRide(`rolf-${name}`, next);
   await vi.waitFor(async () => {
     expect(await holdsOf(rideId)).toMatchObject([{ driverId: `ann-${name}`, ended: null }]);
-  }, SOON);
+  }, PATIENTLY);
   return { ann, bob, offerId, rideId };
 }
 

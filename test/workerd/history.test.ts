@@ -15,6 +15,7 @@ import { wakeSilentShards } from "../../src/edge/sweep.ts";
 import { countHistory } from "../../src/history/queries.ts";
 import { readRideEvent } from "../../src/protocol/event.ts";
 import worker from "../../src/worker.ts";
+import { PATIENTLY } from "../patience.ts";
 import { call, DOWNTOWN, driverToken, MIDTOWN, migrateHistory, problemOf, requestRide, riderToken } from "./support.ts";
 
 const QUEUE = "kerb-ride-events";
@@ -214,8 +215,7 @@ describe("history", () => {
       runInDurableObject(shard, (_, { storage }) => [
         ...storage.sql.exec<{ n: number }>("SELECT count(*) AS n FROM events WHERE archived = 0"),
       ]);
-    expect(await unarchived()).toEqual([{ n: 1 }]);
-    await vi.waitFor(async () => expect(await unarchived()).toEqual([{ n: 0 }]), { timeout: 15_000 });
+    await vi.waitFor(async () => expect(await unarchived()).toEqual([{ n: 0 }]), PATIENTLY);
     expect(await countRows("ride_events")).toBe(1);
     expect(await (await call("/metrics")).text()).toContain("kerb_history_events_total 1\n");
   });

@@ -1,10 +1,11 @@
 /** A market's configuration over HTTP, in the object that holds it, and in the shards that hear of it. */
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { MarketWatch } from "../../durable-objects/ports/market-watch.ts";
 import { RideExplanationBody } from "../../src/protocol/ops.ts";
-import { newRide, rowsOf, shardOf } from "./shard-tools.ts";
+import { PATIENTLY } from "../patience.ts";
+import { fallAsleep, newRide, rowsOf, shardOf } from "./shard-tools.ts";
 import {
   call,
   driverAt,
@@ -169,16 +170,13 @@ describe("a shard", () => {
   const place = { lat: 37.77, lng: -122.44 };
 
   async function decided(rideId: string) {
-    return vi.waitFor(
-      async () => {
-        const response = await call(`/v1/ops/rides/${rideId}/decision`, { token: await opsToken() });
-        const { decisions } = RideExplanationBody.parse(await response.json());
-        expect(decisions).toHaveLength(1);
-        const { policy, marketVersion, candidates } = decisions[0]!;
-        return { policy, marketVersion, asked: candidates.filter(({ outcome }) => outcome === "offered").length };
-      },
-      { timeout: 10_000 },
-    );
+    return vi.waitFor(async () => {
+      const response = await call(`/v1/ops/rides/${rideId}/decision`, { token: await opsToken() });
+      const { decisions } = RideExplanationBody.parse(await response.json());
+      expect(decisions).toHaveLength(1);
+      const { policy, marketVersion, candidates } = decisions[0]!;
+      return { policy, marketVersion, asked: candidates.filter(({ outcome }) => outcome === "offered").length };
+    }, PATIENTLY);
   }
 
   /** Says where they are again and again, as drivers do, until their shard has this version in its rows. */
@@ -191,7 +189,7 @@ describe("a shard", () => {
         const rows = await rowsOf<{ body: string }>(place, "SELECT body FROM market");
         expect(rows.map(({ body }) => (JSON.parse(body) as { version: number }).version)).toEqual([version]);
       },
-      { timeout: 20_000, interval: 300 },
+      { ...PATIENTLY, interval: 300 },
     );
   }
 
@@ -216,10 +214,7 @@ describe("a shard", () => {
     const control = env.MARKET_CONTROL.getByName("sf");
     await control.change({ seen: version + 2, configuration: FROM_TOMORROW, by: "olga", why: "a newer release" });
     const before = await runInDurableObject(shardOf(place), (instance) => instance);
-    await vi.waitFor(() => evictDurableObject(shardOf(place), { webSockets: "hibernate" }), {
-      timeout: 20_000,
-      interval: 500,
-    });
+    await fallAsleep(shardOf(place));
     expect((await runInDurableObject(shardOf(place), (instance) => instance)) !== before).toBe(true);
     const third = await newRide("rose", place);
     expect(await decided(third)).toEqual({ policy: "sequential", marketVersion: version + 2, asked: 1 });

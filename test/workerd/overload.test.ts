@@ -1,10 +1,15 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
+import { PATIENTLY } from "../patience.ts";
+import { feelLoad } from "./calm.ts";
 import { acrossBorder, shardOf } from "./shard-tools.ts";
 import { call, driverAt, fixAt, migrateHistory, problemOf, requestRide, riderToken, rideWish } from "./support.ts";
 
-beforeAll(migrateHistory);
+beforeAll(() => {
+  feelLoad();
+  return migrateHistory();
+});
 afterEach(() => void vi.restoreAllMocks());
 
 const { here } = acrossBorder({ lat: 47.4, lng: 8.5 });
@@ -36,7 +41,7 @@ test("[V1] [V2] [V4] [V5] a shard that is late says so in metrics and log and re
       await block(2_200);
       expect(logged().at(-1)).toMatch(/"to":3/);
     },
-    { timeout: 20_000, interval: 1 },
+    { ...PATIENTLY, interval: 1 },
   );
   const problem = await problemOf(await ask("rolf"), 503);
   expect(problem.type).toBe("/problems/overloaded");
@@ -48,7 +53,7 @@ test("[V1] [V2] [V4] [V5] a shard that is late says so in metrics and log and re
   await vi.waitFor(
     async () =>
       expect(await env.OPS_FEED.getByName("fleet").metricsText()).toMatch(/kerb_overload_level\{[^}]*\} [123]/),
-    { timeout: 8_000 },
+    PATIENTLY,
   );
   driver.close();
 });

@@ -9,8 +9,9 @@ type Heard = Extract<DriverDown, { type: "offer.verdict" | "trip.verdict" }>["ve
 
 /** Shorter than the product's own apps take, so that a crash costs a test little. */
 const RECONNECT_MS = 50;
-const WELCOME_MS = 3_000;
+const WELCOME_MS = 10_000;
 const REPEAT_MS = 1_500;
+const TRIES = 40;
 
 export class PersistentDriver {
   readonly name: string;
@@ -64,7 +65,7 @@ export class PersistentDriver {
   async #say(frameFor: (cid: string) => DriverUp): Promise<Heard> {
     const cid = `c${++this.#spoken}`;
     this.#commands.set(cid, frameFor(cid));
-    for (let tries = 0; tries < 10; tries++) {
+    for (let tries = 0; tries < TRIES; tries++) {
       this.#send(frameFor(cid));
       const answer = await this.#until(() => this.#answers.get(cid), REPEAT_MS);
       if (answer !== undefined && answer.outcome !== "pending") {

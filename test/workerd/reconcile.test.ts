@@ -1,4 +1,4 @@
-import { createScheduledController, evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { createScheduledController, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { DriverId } from "../../src/domain/driver.ts";
@@ -8,7 +8,8 @@ import { turnOf } from "../../src/edge/sweep.ts";
 import type { LockState } from "../../src/matching/driver-lock.ts";
 import type { ReconcileReport } from "../../src/protocol/ops.ts";
 import worker from "../../src/worker.ts";
-import { acrossBorder, lockOf, newRide, rideAt, rowsOf, shardNameAt, shardOf } from "./shard-tools.ts";
+import { PATIENTLY } from "../patience.ts";
+import { acrossBorder, fallAsleep, lockOf, newRide, rideAt, rowsOf, shardNameAt, shardOf } from "./shard-tools.ts";
 import { call, driverAt, migrateHistory, opsToken, problemOf, type TestDriver } from "./support.ts";
 
 beforeAll(migrateHistory);
@@ -42,7 +43,7 @@ async function breakLock(name: string, change: (state: LockState) => LockState):
   await runInDurableObject(lockOf(name), (_, { storage }) => {
     storage.kv.put("lock", change(storage.kv.get<LockState>("lock")!));
   });
-  await evictDurableObject(lockOf(name));
+  await fallAsleep(lockOf(name));
 }
 
 /** A settled ride whose events history has confirmed. */
@@ -56,7 +57,7 @@ async function cancelledAt(rider: string, at: LatLng): Promise<RideId> {
 async function confirmed(at: LatLng): Promise<void> {
   await vi.waitFor(
     async () => expect(await rowsOf(at, "SELECT count(*) AS n FROM events WHERE archived = 0")).toEqual([{ n: 0 }]),
-    { timeout: 15_000 },
+    PATIENTLY,
   );
 }
 
@@ -119,19 +120,19 @@ describe("a shard reconciled with its drivers' locks", () => {
     await shardOf(at).cancelRide({ rideId, riderId: "rider-of-dee" as never });
     await vi.waitFor(async () => {
       expect(await rowsOf(at, "SELECT count(*) AS n FROM offers WHERE released = 0")).toEqual([{ n: 0 }]);
-    });
+    }, PATIENTLY);
     // As if the release had never arrived: the row owes it, and the lock still holds him.
     const holder = { offerId, seq: 1, shard: shardNameAt(at), since: Date.now() };
     await breakLock("dee", (state) => ({ ...state, holder }));
     await runInDurableObject(shardOf(at), (_, { storage }) => {
       storage.sql.exec("UPDATE offers SET released = 0, body = json_set(body, '$.released', json('false'))");
     });
-    await evictDurableObject(shardOf(at));
+    await fallAsleep(shardOf(at));
     expect((await shardOf(at).reconcile({ resend: [] })).released).toBe(1);
     await vi.waitFor(async () => {
       expect(await lockOf("dee").heldOffer()).toBeNull();
       expect(await rowsOf(at, "SELECT count(*) AS n FROM offers WHERE released = 0")).toEqual([{ n: 0 }]);
-    });
+    }, PATIENTLY);
     expect((await reconcile(at)).released).toBe(0);
     driver.close();
   });
@@ -157,13 +158,10 @@ describe("a shard reconciled with history", () => {
     const { violations, history } = await reconcile(at);
     expect(violations).toEqual([{ name: "S7", rideId, offerId: null }]);
     expect(history).toMatchObject({ shardCount: 2, missing: 1, resent: 2 });
-    await vi.waitFor(
-      async () => {
-        const events = env.HISTORY.prepare("SELECT count(*) AS n FROM ride_events WHERE ride_id = ?1").bind(rideId);
-        expect(await events.first("n")).toBe(2);
-      },
-      { timeout: 15_000 },
-    );
+    await vi.waitFor(async () => {
+      const events = env.HISTORY.prepare("SELECT count(*) AS n FROM ride_events WHERE ride_id = ?1").bind(rideId);
+      expect(await events.first("n")).toBe(2);
+    }, PATIENTLY);
     await confirmed(at);
     expect(await reconcile(at)).toMatchObject({ violations: [], history: { historyCount: 2, missing: 0, resent: 0 } });
   });
@@ -195,13 +193,10 @@ describe("the minute's turns", () => {
   test("[W2] find what is wrong without being asked", async () => {
     const at = place();
     const { driver, rideId, offerId } = await wonBy("eva", at);
-    await vi.waitFor(
-      async () => {
-        const row = env.HISTORY.prepare("SELECT state FROM rides WHERE ride_id = ?1").bind(rideId);
-        expect(await row.first("state")).toBe("assigned");
-      },
-      { timeout: 15_000 },
-    );
+    await vi.waitFor(async () => {
+      const row = env.HISTORY.prepare("SELECT state FROM rides WHERE ride_id = ?1").bind(rideId);
+      expect(await row.first("state")).toBe("assigned");
+    }, PATIENTLY);
     await breakLock("eva", (state) => ({ ...state, holder: null, ask: null }));
     await worker.scheduled(createScheduledController({ cron: "* * * * *" }), env);
     const found = await env.HISTORY.prepare("SELECT name, subject, shard FROM invariant_violations").all();

@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import manifest from "../../models/accept/v1/manifest.json";
 import { versionName } from "../../src/ranking/artefact.ts";
+import { PATIENTLY } from "../patience.ts";
 import { call, driverAt, migrateHistory, opsToken, problemOf, requestRide } from "./support.ts";
 
 beforeAll(migrateHistory);
@@ -136,7 +137,7 @@ describe("the fleet's metrics", () => {
         }
         expect(text).toMatch(/^kerb_shards_reporting [1-9]/m);
       },
-      { timeout: 20_000, interval: 500 },
+      { ...PATIENTLY, interval: 500 },
     );
     driver.close();
   });

@@ -8,6 +8,7 @@ import type { Env } from "../../src/env.ts";
 import { haversineMeters } from "../../src/spatial/distance.ts";
 import { cellOf } from "../../src/spatial/geohash.ts";
 import worker from "../../src/worker.ts";
+import { PATIENTLY } from "../patience.ts";
 import { shardOf } from "./shard-tools.ts";
 import {
   call,
@@ -95,10 +96,7 @@ test("[S10] logs and metrics name no person, no ride and no place finer than a c
   const cell = cellOf(PICKUP.lat, PICKUP.lng, Number(env.SHARD_BITS));
   await vi.waitFor(
     async () => expect(await (await call("/metrics")).text()).toContain(`kerb_drivers_suspect{shard="cell:${cell}"}`),
-    {
-      timeout: 15_000,
-      interval: 500,
-    },
+    { ...PATIENTLY, interval: 500 },
   );
   const metrics = await (await call("/metrics")).text();
   vi.restoreAllMocks();

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { LatLng } from "../../src/domain/place.ts";
 import type { OfferId, RideId } from "../../src/domain/ride.ts";
 import type { DriverUp } from "../../src/protocol/driver.ts";
+import { PATIENTLY } from "../patience.ts";
 import { acrossBorder, insideOf, lockOf, rowsOf, welcomed } from "./shard-tools.ts";
 import { call, driverAt, driverToken, migrateHistory, requestRide, riderToken, type TestDriver } from "./support.ts";
 
@@ -50,7 +51,7 @@ async function truthOf({ here, driver }: Scene) {
   await vi.waitFor(async () => {
     const owed = await rowsOf(here, "SELECT 1 FROM offers WHERE state IN ('dead', 'ended') AND released = 0");
     expect(owed).toEqual([]);
-  });
+  }, PATIENTLY);
   const lock = await runInDurableObject(lockOf(driver), (_, state) => state.storage.kv.get("lock") ?? null);
   return { lock, shard: await insideOf(here) };
 }

@@ -1,10 +1,10 @@
-import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
+import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { LatLng } from "../../src/domain/place.ts";
 import { CLOSE } from "../../src/protocol/driver.ts";
 import { readTicket } from "../../src/protocol/ticket.ts";
-import { acrossBorder, newRide, shardOf, welcomed } from "./shard-tools.ts";
+import { acrossBorder, fallAsleep, newRide, shardOf, welcomed } from "./shard-tools.ts";
 import { call, driverAt, fixAt, migrateHistory, openSocket, PROFILE, tokenWith } from "./support.ts";
 
 beforeAll(migrateHistory);
@@ -34,11 +34,12 @@ describe("a driver's session", () => {
     const { here } = place(1);
     // Two more, so that the wave is full: a shard that still looks for somebody does not sleep.
     const others = [await driverAt("abe", here), await driverAt("ash", here)];
-    const { socket } = await onDuty("ada", here, 6);
+    const { socket, endsAt } = await onDuty("ada", here, 14);
     await newRide("rhea", here);
     const { offerId } = await socket.hear("offer");
-    later(7_000);
-    await evictDurableObject(shardOf(here));
+    for (const other of others) await other.hear("offer");
+    await fallAsleep(shardOf(here));
+    later(endsAt - Date.now() + 1);
     socket.say({ type: "offer.accept", cid: "late", offerId });
     expect((await socket.closed()).code).toBe(CLOSE.expired);
     const again = await welcomed("ada", here);

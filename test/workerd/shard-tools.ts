@@ -1,5 +1,5 @@
 /** Straight to the objects: what the tests of shards and locks say to them without HTTP, and what they look at inside. */
-import { runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { ulid } from "ulidx";
 import { expect, vi } from "vitest";
@@ -7,11 +7,10 @@ import type { LatLng } from "../../src/domain/place.ts";
 import type { OfferId, RideId, RiderId } from "../../src/domain/ride.ts";
 import { newRideId, shardAt } from "../../src/routing/shard-map.ts";
 import { boundsOf, cellOf } from "../../src/spatial/geohash.ts";
+import { PATIENTLY } from "../patience.ts";
 import { driverToken, fixAt, openSocket, type TestDriver, ticketFor } from "./support.ts";
 
 const BITS = Number(env.SHARD_BITS);
-/** For `vi.waitFor`: as long as a busy machine may take. */
-export const SOON = { timeout: 20_000, interval: 200 };
 
 export const shardNameAt = (place: LatLng) => shardAt(place, BITS);
 /** A new stub each time: one that saw its object die stays broken. */
@@ -75,6 +74,11 @@ export async function insideOf(place: LatLng) {
   return { candidates, memories: memories.sort(), rows };
 }
 
+/** The platform evicts nobody who has a timer in memory, as a shard that has just heard a hello does. */
+export function fallAsleep(stub: DurableObjectStub, webSockets: "hibernate" | "close" = "hibernate"): Promise<void> {
+  return vi.waitFor(() => evictDurableObject(stub, { webSockets }), { ...PATIENTLY, interval: 500 });
+}
+
 export function alarmOf(place: LatLng): Promise<number | null> {
   return runInDurableObject(shardOf(place), (_, state) => state.storage.getAlarm());
 }
@@ -106,7 +110,7 @@ export async function untilConfigured(driver: TestDriver, place: LatLng): Promis
   await vi.waitFor(async () => {
     driver.say({ type: "location", fixes: [fixAt(place, ++seq)] });
     expect(await rowsOf(place, "SELECT body FROM market")).toHaveLength(1);
-  }, SOON);
+  }, PATIENTLY);
 }
 
 export async function accept(driver: TestDriver, offerId: OfferId): Promise<void> {

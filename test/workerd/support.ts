@@ -191,10 +191,16 @@ function listenOn(socket: WebSocket): TestDriver {
     say: (message) => socket.send(JSON.stringify(message)),
     sayRaw: (frame) => socket.send(frame),
     async hear<T extends DriverDown["type"]>(type: T) {
+      let closed: { code: number; reason: string } | null = null;
+      void ended.then((end) => {
+        closed = end;
+        wake();
+      });
       for (;;) {
         for (let notice = heard.shift(); notice !== undefined; notice = heard.shift()) {
           if (notice.type === type) return notice as Extract<DriverDown, { type: T }>;
         }
+        if (closed !== null) throw new Error(`closed before "${type}": ${JSON.stringify(closed)}`);
         await new Promise<void>((resolve) => {
           wake = resolve;
         });

@@ -7,6 +7,7 @@ import { StoppedError } from "../../../client/pending-commands.ts";
 import type { DriverNotice, DriverRide } from "../../../src/domain/notice.ts";
 import type { OfferId, RideId } from "../../../src/domain/ride.ts";
 import { CLOSE, type DriverUp, decodeDriverUp, SUBPROTOCOL, TICKET_PREFIX } from "../../../src/protocol/driver.ts";
+import { PATIENTLY } from "../../patience.ts";
 
 /** The other end as the protocol describes it: every ticket opens one socket, and the test says what the server says. */
 interface Peer {
@@ -123,11 +124,11 @@ test("[V2] it sends fixes no more often than the server asks, however often it i
   peer.say({ type: "config", fixEveryMs: 600_000 });
   // Notices come in order: once the second is handed on, the first has been heard.
   peer.say({ type: "status", status: { state: "available" } });
-  await expect.poll(() => events.length).toBe(2);
+  await expect.poll(() => events.length, PATIENTLY).toBe(2);
   client.locate({ ...FIX, lat: 40.76 });
   peer.say({ type: "config", fixEveryMs: 0 });
   peer.say({ type: "status", status: { state: "available" } });
-  await expect.poll(() => events.length).toBe(3);
+  await expect.poll(() => events.length, PATIENTLY).toBe(3);
   client.locate({ ...FIX, lat: 40.77 });
   expect(await peer.next()).toMatchObject({ type: "location", fixes: [{ seq: 2, lat: 40.77 }] });
 });
@@ -211,7 +212,7 @@ test("[D17] told that its session ends, it comes in with a new ticket before it 
   expect(await next.next()).toMatchObject({ type: "hello" });
   expect(old.socket.readyState).toBe(old.socket.OPEN);
   next.say(WELCOME);
-  await expect.poll(() => events.length).toBe(2);
+  await expect.poll(() => events.length, PATIENTLY).toBe(2);
   old.socket.close(CLOSE.superseded);
   await new Promise<void>((resolve) => old.socket.once("close", () => resolve()));
   expect(events.map(({ type }) => type)).toEqual(["live", "live"]);
@@ -254,6 +255,6 @@ test("what the server tells is handed on as it is", async () => {
   peer.say({ type: "trip.changed", ride: { ...RIDE, state: "cancelled_by_rider", version: 3 } });
   peer.socket.close(CLOSE.badFrames, "unreadable");
   await new Promise<void>((resolve) => peer.socket.once("close", () => resolve()));
-  await expect.poll(() => events.at(-1)?.type).toBe("ended");
+  await expect.poll(() => events.at(-1)?.type, PATIENTLY).toBe("ended");
   expect(events[1]).toMatchObject({ type: "told", notice: { type: "trip.changed", ride: { version: 3 } } });
 });

@@ -106,7 +106,7 @@ describe("a request", () => {
     expect(changesNothing(refused)).toBe(true);
     cancelBy(kit, "rider-0");
     expect(answerIn(kit.request("rita", {}, { key: "k" }), "ride").replayed).toBe(false);
-  }, 60_000);
+  });
 });
 
 describe("a cancellation", () => {

@@ -163,8 +163,9 @@ test("a car drives straight at its speed and stops at its target", () => {
 const DATA = process.env.KERB_DATA ?? join(import.meta.dirname, "..", "..", "..", "..", "shared", "data");
 const REAL = join(DATA, "nyc-uber-2014-04.csv.gz");
 
-test("a real month replays: its busiest hour, with real drop-offs", async () => {
-  if (!existsSync(REAL)) return console.log(`skipped: ${REAL} not found`);
+test("a real month replays: its busiest hour, with real drop-offs", async ({ skip }) => {
+  if (!existsSync(REAL)) console.log(`skipped: ${REAL} not found`);
+  skip(!existsSync(REAL), `${REAL} not found`);
   const pickups = await readPickups(REAL);
   expect(pickups).toHaveLength(99_997);
   const hour = busiestHour(pickups);
