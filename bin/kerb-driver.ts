@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { createDriverClient, type DriverEvent } from "../client/driver-client.ts";
 import { createDevTokens } from "../client/tokens.ts";
+import { numberOf } from "../sim/arguments.ts";
 import { advance, createCar } from "../sim/city/movement.ts";
 import type { DriverNotice, DriverRide, OfferCard, TripStep, Verdict } from "../src/domain/notice.ts";
 import { haversineMeters } from "../src/spatial/distance.ts";
@@ -40,6 +41,7 @@ await runApp(USAGE, async () => {
     payments: ["card" as const, "cash" as const, "wallet" as const],
   };
   const home = readPlace("--home", values.home);
+  const speed = numberOf("speed", values.speed, 0, 10_000);
   const car = createCar(readPlace("--at", values.at));
   let offer: OfferCard | null = null;
   let ride: DriverRide | null = null;
@@ -143,7 +145,7 @@ await runApp(USAGE, async () => {
 
   function drive(): void {
     const now = performance.now();
-    const reached = advance(car, Number(values.speed), (now - drovenAt) / 1_000);
+    const reached = advance(car, speed, (now - drovenAt) / 1_000);
     drovenAt = now;
     if (reached) prompt.say(ride?.state === "assigned" ? "at the pickup: arrive" : "at the destination: complete");
     locate();
