@@ -3,6 +3,7 @@ import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { cellOf, centerOf } from "../../src/spatial/geohash.ts";
+import { PATIENTLY } from "../patience.ts";
 import { newRide, rowsOf, shardOf } from "./shard-tools.ts";
 import { driverAt, fixAt, migrateHistory } from "./support.ts";
 
@@ -20,13 +21,10 @@ test("[D20] [D22] a driver who waits hears at the sweep in which cell three ride
   await env.MARKET_CONTROL.getByName("sf").change({ seen: 0, configuration, by: "olga", why: "a test" });
   const ann = await driverAt("ann", quiet);
   let seq = 1;
-  await vi.waitFor(
-    async () => {
-      ann.say({ type: "location", fixes: [fixAt(quiet, ++seq)] });
-      expect(await rowsOf(quiet, "SELECT body FROM market")).toHaveLength(1);
-    },
-    { timeout: 20_000, interval: 300 },
-  );
+  await vi.waitFor(async () => {
+    ann.say({ type: "location", fixes: [fixAt(quiet, ++seq)] });
+    expect(await rowsOf(quiet, "SELECT body FROM market")).toHaveLength(1);
+  }, PATIENTLY);
   for (const rider of ["rita", "rolf", "rose"]) await newRide(rider, busy);
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 16_000 });
   ann.say({ type: "location", fixes: [fixAt(quiet, ++seq)] });
@@ -36,12 +34,9 @@ test("[D20] [D22] a driver who waits hears at the sweep in which cell three ride
   expect(hint).toMatchObject({ surge: 1, ttlMs: 900_000 });
   expect(hint.meters).toBeGreaterThan(1_500);
   vi.useRealTimers();
-  await vi.waitFor(
-    async () => {
-      const text = await env.OPS_FEED.getByName("fleet").metricsText();
-      expect(text).toContain('kerb_hint_total{kind="sent"} 1');
-    },
-    { timeout: 10_000 },
-  );
+  await vi.waitFor(async () => {
+    const text = await env.OPS_FEED.getByName("fleet").metricsText();
+    expect(text).toContain('kerb_hint_total{kind="sent"} 1');
+  }, PATIENTLY);
   ann.close();
 });
