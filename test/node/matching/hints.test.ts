@@ -2,10 +2,11 @@ import { describe, expect, test } from "vitest";
 import type { DriverProfile } from "../../../src/domain/driver.ts";
 import type { Market } from "../../../src/domain/market.ts";
 import type { LatLng } from "../../../src/domain/place.ts";
-import { MINUTE_MS } from "../../../src/domain/time.ts";
+import { MINUTE_MS, SECOND_MS } from "../../../src/domain/time.ts";
 import { LIMITS } from "../../../src/matching/limits.ts";
+import { RecentWishes } from "../../../src/matching/recent-wishes.ts";
 import { cellOf, centerOf } from "../../../src/spatial/geohash.ts";
-import { at, driverId, ofType, ShardKit, toldTo } from "./shard-kit.ts";
+import { at, driverId, ofType, riderId, ShardKit, toldTo } from "./shard-kit.ts";
 
 const SOUTH = 180;
 /** Ten minutes and more from the drivers, at 4 m/s: nobody there is asked for the rides, and nobody covers them. */
@@ -255,13 +256,13 @@ describe("what a shard remembers of riders", () => {
   });
 
   test("[D21] reaches back no farther than it had room for", () => {
-    const kit = new HintKit({ matchDeadlineMs: 20 * MINUTE_MS });
+    const wishes = new RecentWishes();
+    const ride = annWaits().ride();
     for (let rider = 0; rider < LIMITS.recentRoom + 10; rider++) {
-      kit.request(`rider${rider}`);
-      kit.wait(500);
+      wishes.note({ ...ride, riderId: riderId(`rider${rider}`) }, undefined, rider * SECOND_MS);
     }
-    const { wishes, observedSeconds } = kit.shard.wishes.since(kit.now);
-    expect(wishes).toHaveLength(LIMITS.recentRoom);
-    expect(observedSeconds).toBe((LIMITS.recentRoom + 1) / 2);
+    const { wishes: known, observedSeconds } = wishes.since((LIMITS.recentRoom + 10) * SECOND_MS);
+    expect(known).toHaveLength(LIMITS.recentRoom);
+    expect(observedSeconds).toBe(LIMITS.recentRoom + 1);
   });
 });
