@@ -21,6 +21,7 @@ const START_MS = Date.UTC(2014, 3, 1, 17);
 
 const MARKET: Market = {
   name: "bench",
+  zones: [],
   utcOffsetMinutes: -240,
   citySpeedMetersPerSecond: 3.4,
   tariff: {
@@ -41,6 +42,7 @@ const MARKET: Market = {
     destinationShare: 0,
     hintEveryMs: 0,
     forwardSeconds: 0,
+    queueZones: false,
     replanning: false,
     scheduledRides: false,
     offerTtlMs: 15_000,
@@ -82,7 +84,7 @@ export function createDecisionWorld(driverCount: number, random: Random): Decisi
 
   const setting = { name: shard, cell, market: MARKET, topSpeedMetersPerSecond: 70, fixEveryMs: 4_000, clockSpeed: 1 };
   const storage = {
-    restore: () => ({ rides: [], offers: [], highestSeq: 0, unarchived: [], learned: null, market: null }),
+    restore: () => ({ rides: [], offers: [], highestSeq: 0, unarchived: [], places: [], learned: null, market: null }),
     commit: () => {},
     recall: () => null,
     readDecisions: () => [],

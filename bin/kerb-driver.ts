@@ -99,6 +99,7 @@ await runApp(USAGE, async () => {
     if (notice.type === "trip.changed") showRide(notice.ride);
     if (notice.type === "hint") prompt.say(adviceOf(notice));
     if (notice.type === "status") prompt.say(`you are ${describe(notice.status)}`);
+    if (notice.type === "queue") prompt.say(queueLine(notice.standing));
     if (notice.type === "fault") prompt.say(`the server did not understand: ${notice.message}`);
     if (notice.type === "offer.closed") {
       offer = null;
@@ -108,9 +109,10 @@ await runApp(USAGE, async () => {
 
   function showOffer(card: OfferCard): void {
     offer = card;
-    const { pickupMeters, pickupSeconds, tripMeters, fareCents, currency, ttlMs } = card;
+    const { pickupMeters, pickupSeconds, tripMeters, fareCents, currency, ttlMs, zone } = card;
     const way = `${kilometres(pickupMeters)}, about ${Math.ceil(pickupSeconds / 60)} min to the pickup`;
-    const trip = `${way}, ${kilometres(tripMeters)} trip`;
+    const queue = zone === undefined ? "" : ` from the queue of ${zone}`;
+    const trip = `${way}, ${kilometres(tripMeters)} trip${queue}`;
     prompt.say(
       `OFFER ${trip}, ${(fareCents / 100).toFixed(2)} ${currency}; ${Math.round(ttlMs / 1_000)} s to answer: a or d`,
     );
@@ -165,6 +167,12 @@ await runApp(USAGE, async () => {
   locate();
   client.start();
 });
+
+function queueLine(standing: Extract<DriverNotice, { type: "queue" }>["standing"]): string {
+  return standing === null
+    ? "you are in no queue"
+    : `${standing.place} of ${standing.of} in the queue of ${standing.zone}`;
+}
 
 function describe(status: { readonly state: string; readonly reason?: string }): string {
   return status.reason ? `${status.state} (${status.reason})` : status.state;

@@ -112,8 +112,8 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
     return answer.type === "pushed" ? answer.outcome : "no_socket";
   }
 
-  async supersedeSession(call: Parameters<DispatchShardApi["supersedeSession"]>[0]): Promise<void> {
-    this.#submit({ type: "driver.superseded", ...call });
+  async supersedeSession(call: Parameters<DispatchShardApi["supersedeSession"]>[0]) {
+    return broughtOf(this.#ask({ type: "driver.superseded", ...call }));
   }
 
   async verdictOn(offerId: OfferId): ReturnType<DispatchShardApi["verdictOn"]> {
@@ -199,6 +199,10 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
     const sent = this.env.OPS_FEED.getByName("fleet").report(this.#counters.report(this.#name, Date.now(), gauges));
     this.ctx.waitUntil(Promise.resolve(sent).catch((error) => logError("metrics not reported", error)));
   }
+}
+
+function broughtOf(answer: Answer) {
+  return answer.type === "superseded" ? answer.brought : null;
 }
 
 function unanswered({ type }: Command): never {

@@ -176,10 +176,9 @@ export class DriverDoor {
     this.#sockets.bind(driverId, epoch, socket);
     this.#runtime.submit({ type: "driver.attached", driverId, ...session, holding });
     if (previous !== null && previous.shard !== this.#shard) {
-      await callOrNull(
-        async () => this.#stub(previous.shard).supersedeSession({ driverId, epoch: previous.epoch }),
-        VIEW,
-      );
+      const left = { driverId, epoch: previous.epoch };
+      const brought = await callOrNull(async () => this.#stub(previous.shard).supersedeSession(left), VIEW);
+      if (brought !== null) this.#runtime.submit({ type: "place.brought", driverId, epoch, brought });
     }
   }
 

@@ -43,5 +43,7 @@ export function viewRide(
 export async function quoteRide(draft: Answer, runtime: ShardRuntime, outside: ObjectOutside): Promise<Quote | null> {
   if (draft.type !== "quote") return null;
   const { beyond } = draft.draft;
-  return runtime.quote(draft.draft, beyond === null ? [] : await outside.nearbyElsewhere(beyond));
+  if (beyond === null) return runtime.quote(draft.draft, []);
+  const around = { center: beyond.pickup, radiusMeters: beyond.radiusMeters };
+  return runtime.quote(draft.draft, await outside.nearbyElsewhere(beyond, around));
 }

@@ -13,6 +13,7 @@ import type {
   RolloutControlApi,
 } from "./protocol/peer.ts";
 import { centerOfShard, shardOfRide } from "./routing/shard-map.ts";
+import { refusalOfZones } from "./routing/zone-bounds.ts";
 
 type Branded<T> = T & Rpc.DurableObjectBranded;
 
@@ -84,7 +85,12 @@ const Variables = z
     TOP_SPEED_METERS_PER_SECOND: z.coerce.number().min(10).max(100_000),
     FIX_EVERY_MS: z.coerce.number().int().min(200).max(10_000),
     CLOCK_SPEED: z.coerce.number().min(0.1).max(60).default(1),
-    MARKETS: jsonText.pipe(Markets),
+    MARKETS: jsonText.pipe(Markets).superRefine((areas, context) => {
+      for (const [at, area] of areas.entries()) {
+        const message = refusalOfZones(area.market.zones, area);
+        if (message !== null) context.addIssue({ code: "custom", path: [at, "zones"], message });
+      }
+    }),
     AUTH_JWKS: jsonText.pipe(z.object({ keys: z.array(z.record(z.string(), z.unknown())).min(1) })),
     TICKET_SECRET: z.string().min(32),
     ALLOWED_ORIGINS: z

@@ -173,13 +173,13 @@ export class ObjectOutside implements ShardOutside {
     return routed.candidates;
   }
 
-  async #findNeighbours({ rideId, searchId, query }: Say<"find.neighbours">, submit: Submit): Promise<void> {
-    submit({ type: "neighbours.found", rideId, searchId, candidates: await this.nearbyElsewhere(query) });
+  async #findNeighbours({ rideId, searchId, query, around }: Say<"find.neighbours">, submit: Submit): Promise<void> {
+    submit({ type: "neighbours.found", rideId, searchId, candidates: await this.nearbyElsewhere(query, around) });
   }
 
   /** Drivers whom the neighbours have found. Whoever answers in time is in; a partial answer is an answer. */
-  async nearbyElsewhere(query: NearbyQuery): Promise<Candidate[]> {
-    const shards = shardsAround(this.#shard, query.pickup, query.radiusMeters, this.#config.shardBits);
+  async nearbyElsewhere(query: NearbyQuery, around: Say<"find.neighbours">["around"]): Promise<Candidate[]> {
+    const shards = shardsAround(this.#shard, around.center, around.radiusMeters, this.#config.shardBits);
     const answers = await Promise.all(
       shards.map((name) => callOrNull(async (): Promise<Candidate[]> => this.shardStub(name).nearby(query), NEARBY)),
     );

@@ -1,9 +1,11 @@
 /** The shard's rows in its object's SQLite. The only SQL of a shard; it decides nothing. */
+import type { DriverId } from "../../src/domain/driver.ts";
 import type { RideEvent } from "../../src/domain/event.ts";
 import { isTerminal, type Offer, type OfferId, type Ride, type RideId, type RiderId } from "../../src/domain/ride.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import type { PriorReply, Write } from "../../src/matching/commands.ts";
 import type { Decision } from "../../src/matching/decision.ts";
+import type { QueuePlace } from "../../src/matching/queue-zones.ts";
 import { parseConfigured } from "../../src/protocol/market-configuration.ts";
 import type { RideRange, RideVersion } from "../../src/protocol/ride-digest.ts";
 import type { Learned, RecalledRide, RestoredShard, ShardStorage } from "../../src/shard/ports.ts";
@@ -48,6 +50,7 @@ const SCHEMA = [
   "DROP INDEX one_open_ride_per_rider",
   `CREATE UNIQUE INDEX one_asked_for_now_per_rider ON rides (rider_id)
      WHERE ended_at IS NULL AND body->>'$.request.pickupAt' IS NULL`,
+  "CREATE TABLE places (driver_id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
 ];
 
 type Body = { readonly body: string };
@@ -80,6 +83,10 @@ export class SqlStorage implements ShardStorage {
       offers: [...offers, ...recalled.flatMap((ride) => ride.offers.filter((offer) => !known.has(offer.id)))],
       highestSeq: this.#highestSeq(),
       unarchived,
+      places: Array.from(
+        this.#sql.exec<Body & { driverId: DriverId }>("SELECT driver_id AS driverId, body FROM places"),
+        ({ driverId, body }) => ({ driverId, place: JSON.parse(body) as QueuePlace }),
+      ),
       learned: this.#bodies<Learned>("SELECT body FROM learned")[0] ?? null,
       market: parseConfigured(this.#bodies<unknown>("SELECT body FROM market")[0]),
     };
@@ -222,6 +229,12 @@ export class SqlStorage implements ShardStorage {
       case "save.market":
         this.#sql.exec("INSERT OR REPLACE INTO market (id, body) VALUES (1, ?)", JSON.stringify(write.configured));
         return;
+      case "save.place": {
+        const { driverId, place } = write;
+        if (place === null) this.#sql.exec("DELETE FROM places WHERE driver_id = ?", driverId);
+        else this.#sql.exec("INSERT OR REPLACE INTO places VALUES (?, ?)", driverId, JSON.stringify(place));
+        return;
+      }
       case "save.reply": {
         const { riderId, key, reply, at } = write;
         const insert = "INSERT INTO replies (rider_id, key, ride_id, body_hash, at) VALUES (?, ?, ?, ?, ?)";

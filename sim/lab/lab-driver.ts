@@ -126,7 +126,10 @@ export class LabDriver {
     const holding = this.#holding(shard, epoch);
     this.#city.shard(shard).submit({ type: "driver.attached", ...session, holding });
     if (previous !== null && previous.shard !== shard) {
-      this.#city.shard(previous.shard).submit({ type: "driver.superseded", driverId, epoch: previous.epoch });
+      const left = { type: "driver.superseded", driverId, epoch: previous.epoch } as const;
+      const answer = this.#city.shard(previous.shard).submit(left);
+      const brought = answer?.type === "superseded" ? answer.brought : null;
+      if (brought !== null) this.#city.shard(shard).submit({ type: "place.brought", driverId, epoch, brought });
     }
     this.tick();
   }

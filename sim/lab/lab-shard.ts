@@ -101,10 +101,10 @@ export class LabShard implements ShardOutside {
     });
   }
 
-  #findNeighbours({ rideId, searchId, query }: Say<"find.neighbours">): void {
+  #findNeighbours({ rideId, searchId, query, around }: Say<"find.neighbours">): void {
     const city = this.#city;
     city.soon(() => {
-      const names = shardsAround(this.name, query.pickup, query.radiusMeters, city.shardBits);
+      const names = shardsAround(this.name, around.center, around.radiusMeters, city.shardBits);
       // A cell where nobody ever was has no shard to ask.
       const candidates = names.flatMap((name) => city.knownShard(name)?.runtime.nearby(query) ?? []);
       city.counts.neighbourSearches += names.length;

@@ -6,6 +6,7 @@ import { isTerminal, type Offer, type OfferId, type Ride, type RideId, type Ride
 import type { EpochMs } from "../../src/domain/time.ts";
 import type { PriorReply, StoredReply, Write } from "../../src/matching/commands.ts";
 import type { Decision } from "../../src/matching/decision.ts";
+import type { QueuePlace } from "../../src/matching/queue-zones.ts";
 import type { Learned, RecalledRide, RestoredShard, ShardStorage } from "../../src/shard/ports.ts";
 
 interface EventRow {
@@ -29,6 +30,7 @@ export class MemoryStorage implements ShardStorage {
   readonly #winnerOf = new Map<RideId, OfferId>();
   readonly #liveOf = new Map<DriverId, OfferId>();
   readonly #openOf = new Map<RiderId, RideId>();
+  readonly #places = new Map<DriverId, QueuePlace>();
   #highestSeq = 0;
   #learned: Learned | null = null;
   #market: ConfiguredMarket | null = null;
@@ -44,6 +46,7 @@ export class MemoryStorage implements ShardStorage {
       offers: recalled.flatMap(({ offers }) => offers),
       highestSeq: this.#highestSeq,
       unarchived: unarchived.sort((a, b) => (a.id < b.id ? -1 : 1)),
+      places: [...this.#places].map(([driverId, place]) => ({ driverId, place })),
       learned: this.#learned,
       market: this.#market,
     };
@@ -128,6 +131,12 @@ export class MemoryStorage implements ShardStorage {
       }
       case "append.event":
         return this.#appendEvent(write.event, undo);
+      case "save.place": {
+        const { driverId, place } = write;
+        if (place !== null) return put(this.#places, driverId, place, undo);
+        if (this.#places.has(driverId)) take(this.#places, driverId, undo);
+        return;
+      }
       case "save.market": {
         const before = this.#market;
         this.#market = write.configured;

@@ -15,25 +15,29 @@ const HOME: LatLng = { lat: 40.75, lng: -73.97 };
 const SPREAD_METERS = 1_600;
 const LEARNED_PLACES = 20;
 
-/** Draws the middle of the world, and answers a drawer of places around it. */
-export function drawPlaces(random: Random): (random: Random) => LatLng {
+/** Draws the middle of the world, and a drawer of places around it. */
+export function drawPlaces(random: Random): { readonly middle: LatLng; readonly place: (random: Random) => LatLng } {
   const { south, west, north, east } = boundsOf(cellOf(HOME.lat, HOME.lng, SHARD_BITS));
   const center = { lat: (south + north) / 2, lng: (west + east) / 2 };
   const middle = random.pick([center, { ...center, lng: east }, { lat: north, lng: east }, { lat: north, lng: east }]);
   const spreadMeters = SPREAD_METERS * (0.3 + 0.7 * random.next());
-  return (draw) => destinationPoint(middle, draw.next() * 360, spreadMeters * Math.sqrt(draw.next()));
+  const place = (draw: Random) => destinationPoint(middle, draw.next() * 360, spreadMeters * Math.sqrt(draw.next()));
+  return { middle, place };
 }
 
 /** Short watches, so that a world of minutes sees every one of them run out. */
-export function drawMarket(random: Random): Market {
+export function drawMarket(random: Random, middle: LatLng): Market {
   const between = (low: number, high: number) => Math.round(low + (high - low) * random.next());
   const kind = random.pick(DISPATCH_KINDS);
   const replanning = random.fork("replanning").next() < 0.25;
   const hints = random.fork("hints").next() < 0.25;
   const forward = random.fork("forward");
   const forwardSeconds = forward.next() < 0.4 ? 20 + forward.int(101) : 0;
+  const queue = random.fork("queue");
+  const queueZones = queue.next() < 0.4;
   return {
     name: "simulated",
+    zones: [{ name: "middle", center: middle, radiusMeters: 200 + queue.int(1_000) }],
     utcOffsetMinutes: 0,
     // Where hints are given, places of so small a world must be far enough from each other to be worth one.
     citySpeedMetersPerSecond: hints ? 2 : 4,
@@ -64,6 +68,7 @@ export function drawMarket(random: Random): Market {
       destinationShare: 0,
       hintEveryMs: hints ? 10 * SECOND_MS : 0,
       forwardSeconds,
+      queueZones,
       fairnessSeconds: 30 * random.int(3),
       fairnessAfterMs: between(10, 60) * SECOND_MS,
     },

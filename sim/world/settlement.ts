@@ -145,14 +145,26 @@ export class Settlement {
     return happened;
   }
 
-  /** Every offer, and nothing else, is explained by the decision that it came of; and no place weighs more than it may. */
+  /**
+   * Every offer, and nothing else, is explained by the decision that it came of; no place weighs more than it may, and no
+   * queue is in another order than that of waiting.
+   */
   judgeDecisions(): void {
     const { lookAheadSeconds } = this.#world.market.dispatch;
     for (const { storage } of this.#world.shards()) {
       for (const rideId of storage.rides.keys()) {
         const rows = storage.recall(rideId)!;
         const { decisions } = explainRide(rows, storage.readDecisions(rideId));
-        for (const { candidates } of decisions) {
+        for (const { candidates, zone } of decisions) {
+          const queued = zone === null ? [] : candidates.map(({ queuedSeconds }) => queuedSeconds ?? 0);
+          if (queued.length > 1) this.#world.auditor.count("decision of a queue");
+          promise(
+            queued.every((seconds, at) => at === 0 || seconds <= queued[at - 1]!),
+            "Z3",
+            () => {
+              return `${rideId}: in the queue of ${zone} they had waited ${queued.join(", ")} s`;
+            },
+          );
           const weights = candidates.map((candidate) => candidate.lookAheadSeconds);
           if (weights.some((seconds) => seconds !== 0)) this.#world.auditor.count("decision that minds places");
           const apart = Math.max(...weights) - Math.min(...weights);

@@ -105,13 +105,12 @@ export class ShardDoor {
     host.submit({ type: "driver.attached", driverId, epoch, profile, stats, available, endsAt, holding });
     if (previous === null || previous.shard === host.name) return;
     const superseded: Command = { type: "driver.superseded", driverId, epoch: previous.epoch };
-    network.call(
-      "supersede",
-      VIEW,
-      host.world.shard(previous.shard).ask(superseded, () => null),
-      host.alive(),
-      () => {},
-    );
+    const callee = host.world.shard(previous.shard).ask(superseded, broughtOf);
+    network.call("supersede", VIEW, callee, host.alive(), (brought) => {
+      if (brought === null) return;
+      host.world.auditor.count("place brought");
+      host.enter(() => host.submit({ type: "place.brought", driverId, epoch, brought }));
+    });
   }
 
   #turnAway(socket: Socket, why: "turned away" | "refused"): void {
@@ -151,6 +150,10 @@ export class ShardDoor {
 function commandOf(deed: Deed, says: FromDriver) {
   if (deed.type === "trip") return { type: "trip.stepped", ...says, step: deed.step } as const;
   return { type: deed.type === "offer.accept" ? "offer.accepted" : "offer.declined", ...says } as const;
+}
+
+function broughtOf(answer: Answer | null) {
+  return answer?.type === "superseded" ? answer.brought : null;
 }
 
 function holdingOf(answer: Answer | null): Holding {

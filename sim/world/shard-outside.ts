@@ -106,9 +106,9 @@ export class SimulatedOutside implements ShardOutside {
     });
   }
 
-  #findNeighbours({ rideId, searchId, query }: Say<"find.neighbours">, submit: Submit): void {
+  #findNeighbours({ rideId, searchId, query, around }: Say<"find.neighbours">, submit: Submit): void {
     const { shardBits, network } = this.#world;
-    const shards = shardsAround(this.#host.name, query.pickup, query.radiusMeters, shardBits);
+    const shards = shardsAround(this.#host.name, around.center, around.radiusMeters, shardBits);
     const found: (readonly Candidate[])[] = shards.map(() => []);
     let missing = shards.length;
     const finish = () => {

@@ -84,10 +84,11 @@ export class World {
     const faults = drawFaults(root.fork("faults"));
     this.faults = crowded ? { ...faults, marketChangedEveryMs: Number.POSITIVE_INFINITY } : faults;
     const temper = drawTemper(root.fork("temper"));
-    const market = drawMarket(root.fork("market"));
+    const { middle, place } = drawPlaces(root.fork("places"));
+    const market = drawMarket(root.fork("market"), middle);
     this.temper = crowded ? hurried(temper) : temper;
     this.market = crowded ? crowdedMarket(market) : market;
-    this.place = drawPlaces(root.fork("places"));
+    this.place = place;
     this.#healAt = START_AT + (1 + size.int(3)) * MINUTE_MS;
     const current = () => this.faults;
     const count = (name: string) => this.auditor.count(name);

@@ -60,6 +60,8 @@ export interface Candidate {
   readonly fixAgeMs: number;
   /** Since his last ride ended, or since he came on duty here. */
   readonly idleMs: number;
+  /** In the queue of the ride's zone; missing where no queue decides. */
+  readonly queuedMs?: number;
   readonly rating: number;
   readonly stats: DriverStats;
 }

@@ -2,14 +2,25 @@
  * How one market prices and dispatches, as it was deployed; every number carries its unit. What operators change of it
  * while the city runs, and for which hours, is in market-hours.ts.
  */
+import type { LatLng } from "./place.ts";
+
 export interface Market {
   readonly name: string;
+  /** Airports and stations; whether they have queues is for `queueZones` to say. No two of them overlap. */
+  readonly zones: readonly Zone[];
   /** Minutes to add to UTC for the local hour. */
   readonly utcOffsetMinutes: number;
   /** Median speed along a straight line from here to there, detours and lights included. */
   readonly citySpeedMetersPerSecond: number;
   readonly tariff: Tariff;
   readonly dispatch: DispatchPolicy;
+}
+
+/** Where drivers may wait in a queue: a circle. */
+export interface Zone {
+  readonly name: string;
+  readonly center: LatLng;
+  readonly radiusMeters: number;
 }
 
 export interface Tariff {
@@ -50,6 +61,8 @@ export interface DispatchPolicy {
   readonly forwardSeconds: number;
   /** Riders may ask now for rides at a later time. */
   readonly scheduledRides: boolean;
+  /** Rides from one of the market's zones are offered to who has waited there longest, not to who is nearest. */
+  readonly queueZones: boolean;
   readonly offerTtlMs: number;
   /** From the request, and again from each redispatch, to giving up. */
   readonly matchDeadlineMs: number;

@@ -21,6 +21,8 @@ export interface OfferCard {
   readonly pickupAt?: EpochMs;
   /** A duration, not a moment: the driver's clock may be wrong. */
   readonly ttlMs: number;
+  /** Where the pickup's zone has a queue: whoever is in it and does not take the offer goes to its end. */
+  readonly zone?: string;
 }
 
 /** The ride as its driver sees it once it is his. */
@@ -90,6 +92,11 @@ export type DriverNotice =
       readonly surge: number;
       /** What was expected is past by then. */
       readonly ttlMs: number;
+    }
+  /** His place in the queue of a zone, 1 first, of how many in his shard; null when he is in none any more. */
+  | {
+      readonly type: "queue";
+      readonly standing: { readonly zone: string; readonly place: number; readonly of: number } | null;
     }
   /** From now on his app sends a position this often. */
   | { readonly type: "config"; readonly fixEveryMs: number }

@@ -27,6 +27,7 @@ import {
   unreachable,
 } from "./offer.ts";
 import { nextOverload } from "./overload.ts";
+import { bringPlace, forgetPlace, resumePlaces, tellStandings } from "./queue-places.ts";
 import { draftQuote } from "./quote.ts";
 import { cancelRide, deadlinePassed, rateRide, requestRide } from "./request.ts";
 import { awaitSearch, dispatchScheduled } from "./scheduled.ts";
@@ -131,6 +132,8 @@ function judge(turn: Turn, command: Command): void {
       const sent = tellDriver(turn, command.driverId, command.epoch, command.notice);
       return turn.answer({ type: "pushed", outcome: sent ? "sent" : "no_socket" });
     }
+    case "place.brought":
+      return bringPlace(turn, command);
     case "offer.judged":
       return hearVerdict(turn, command);
     case "trip.judged":
@@ -149,6 +152,7 @@ function resume(turn: Turn): void {
     else release(turn, offer.id);
   }
   for (const ride of shard.rides.values()) watchAgain(turn, ride);
+  resumePlaces(turn);
 }
 
 function watchAgain(turn: Turn, ride: Ride): void {
@@ -234,6 +238,10 @@ function fire(turn: Turn, kind: TimerKind, key: string): void {
       return giveUpOnReturn(turn, driverId);
     case "driver.held":
       return forgetHeld(turn, driverId);
+    case "queue.place":
+      return forgetPlace(turn, driverId);
+    case "queue.tell":
+      return tellStandings(turn);
     case "sweep":
       return sweep(turn);
     default:

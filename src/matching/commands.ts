@@ -21,6 +21,7 @@ import type { RankingContext } from "../ranking/feature-view.ts";
 import type { Ranked } from "../ranking/ranker.ts";
 import type { Decision } from "./decision.ts";
 import type { LoadSample } from "./overload.ts";
+import type { BroughtPlace, PlaceCommand, PlaceWrite } from "./queue-places.ts";
 import type { PickupTimeRefused } from "./scheduled.ts";
 import type { SessionMemory } from "./supply.ts";
 
@@ -47,6 +48,8 @@ export interface NearbyQuery {
   readonly radiusMeters: number;
   readonly limit: number;
   readonly exclude: readonly DriverId[];
+  /** Only who waits in this zone's queue, wherever he is, and in their turn. */
+  readonly zone?: string;
 }
 
 export type ReserveOutcome =
@@ -156,6 +159,7 @@ export type Command =
       readonly offerId: OfferId;
       readonly verdict: Verdict | Pending;
     }
+  | PlaceCommand
   | {
       readonly type: "trip.judged";
       readonly driverId: DriverId;
@@ -200,6 +204,7 @@ export type Write =
   /** Takes the place of one that had as many offers before it: of decisions that asked nobody, the last is kept. */
   | { readonly type: "save.decision"; readonly decision: Decision }
   | { readonly type: "append.event"; readonly event: RideEvent }
+  | PlaceWrite
   /** In place of the version before. */
   | { readonly type: "save.market"; readonly configured: ConfiguredMarket }
   | {
@@ -218,6 +223,8 @@ export type Message =
       readonly rideId: RideId;
       readonly searchId: number;
       readonly query: NearbyQuery;
+      /** Shards in this circle are asked. */
+      readonly around: { readonly center: LatLng; readonly radiusMeters: number };
     }
   | {
       readonly type: "rank";
@@ -299,4 +306,5 @@ export type Answer =
   | { readonly type: "holding"; readonly holding: Holding }
   | { readonly type: "tracked"; readonly engaged: boolean; readonly ride: DriverRide | null }
   | { readonly type: "lock"; readonly verdict: OfferVerdict }
+  | { readonly type: "superseded"; readonly brought: BroughtPlace | null }
   | { readonly type: "pushed"; readonly outcome: "sent" | "no_socket" };

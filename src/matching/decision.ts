@@ -15,7 +15,7 @@ import {
 import type { EpochMs } from "../domain/time.ts";
 import type { FallbackReason, Ranked, RankedCandidate } from "../ranking/ranked.ts";
 import type { Message } from "./commands.ts";
-import { rulesNow } from "./dispatch-kinds.ts";
+import { askedAtOnce } from "./dispatch-kinds.ts";
 import { bonusSeconds } from "./fairness.ts";
 import type { Hold } from "./forward.ts";
 import { LIMITS } from "./limits.ts";
@@ -57,6 +57,8 @@ export interface RankedDriver {
   readonly fairnessSeconds: number;
   /** Added because more was expected of where he was than of where the others were; below 0, taken off. */
   readonly lookAheadSeconds: number;
+  /** In the queue that decided; null where none did. */
+  readonly queuedMs: number | null;
   readonly acceptProbability: number | null;
   /** Of the features. */
   readonly row: number;
@@ -78,6 +80,8 @@ export interface Decision {
   /** The wait for a driver about to end his trip that began with this decision, or was before it; null where none was. */
   readonly hold: Hold | null;
   readonly radiusMeters: number;
+  /** Whose queue decided, longest waiting first and whatever they cost; null where the cost did. */
+  readonly zone: string | null;
   /** Of the market's configuration, by which it was taken. */
   readonly marketVersion: number;
   readonly policy: DispatchPolicy["kind"];
@@ -124,6 +128,10 @@ export function excluded(shard: ShardState, rideId: RideId): LeftOut[] {
   });
 }
 
+export function wasRefusedSince(offer: Offer, at: EpochMs): boolean {
+  return offer.state === "dead" && offer.endedAt > at && hadHisChance(offer) !== null;
+}
+
 function hadHisChance(offer: Offer): LeftOutReason | null {
   // Who lost it to a nearer driver has done nothing wrong, and may have it again.
   if (offer.state === "ended") return offer.exchanged ? null : "gave_back";
@@ -161,13 +169,14 @@ export function decisionOf(
   shard: ShardState,
   now: EpochMs,
   ride: MatchingRide | AssignedRide,
-  { wave, radiusMeters, sifted, hold }: Pursuit,
+  pursuit: Pursuit,
   ranked: Ranked,
   order: readonly RankedCandidate[],
 ): Decision {
-  const { found, leftOut } = sifted;
+  const { wave, radiusMeters, zone, hold } = pursuit;
+  const { found, leftOut } = pursuit.sifted;
   const { dispatch } = shard.setting.market;
-  const premium = premiumsOf(sifted.candidates, dispatch.lookAheadSeconds);
+  const premium = premiumsOf(pursuit.sifted.candidates, dispatch.lookAheadSeconds);
   return {
     rideId: ride.id,
     offersBefore: shard.offersFor(ride.id).length,
@@ -177,21 +186,24 @@ export function decisionOf(
     instead: ride.state === "assigned" ? ride.offerId : null,
     hold,
     radiusMeters,
+    zone,
     marketVersion: shard.configured.version,
     policy: dispatch.kind,
-    waveSize: rulesNow(shard).asked(shard),
+    waveSize: askedAtOnce(shard, pursuit),
     ranker: ranked.ranker,
     fallback: ranked.fallback,
     connected: shard.supply.sessions.size,
     available: shard.supply.indexed,
     found,
     candidates: order.map(({ candidate, score, acceptProbability, row }) => {
-      const { driverId, pickupSeconds, idleMs } = candidate;
-      // An exchange is decided by the way alone.
-      const fairnessSeconds = ride.state === "matching" ? bonusSeconds(dispatch, idleMs) : 0;
+      const { driverId, pickupSeconds, idleMs, queuedMs = null } = candidate;
+      // An exchange is decided by the way alone, and a queue by how long each has waited there.
+      const byCost = ride.state === "matching" && zone === null;
+      const fairnessSeconds = byCost ? bonusSeconds(dispatch, idleMs) : 0;
       const lookAheadSeconds = premium(candidate);
       const taken = shard.liveOfferOf.has(driverId);
-      return { driverId, score, pickupSeconds, fairnessSeconds, lookAheadSeconds, acceptProbability, row, taken };
+      const added = { fairnessSeconds, lookAheadSeconds, queuedMs };
+      return { driverId, score, pickupSeconds, ...added, acceptProbability, row, taken };
     }),
     leftOut: leftOut.slice(0, LIMITS.leftOutPerDecision),
     leftOutMore: Math.max(0, leftOut.length - LIMITS.leftOutPerDecision),

@@ -29,7 +29,12 @@ export function rulesNow({ setting }: ShardState): DispatchRules {
   return RULES[setting.market.dispatch.kind];
 }
 
-function askNow(turn: Turn, rideId: RideId, pursuit: Pursuit): void {
+/** A queue's drivers are asked one at a time, whatever the kind: asked together, the quickest finger would be first. */
+export function askedAtOnce(shard: ShardState, { zone }: Pick<Pursuit, "zone">): number {
+  return zone === null ? rulesNow(shard).asked(shard) : 1;
+}
+
+export function askNow(turn: Turn, rideId: RideId, pursuit: Pursuit): void {
   pursuit.phase = "open";
   turn.touched.add(rideId);
 }

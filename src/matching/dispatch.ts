@@ -3,19 +3,22 @@
  * ranked, make offers, and search again, wider, until somebody accepts or the ride's time is up.
  */
 import type { Candidate, DriverId } from "../domain/driver.ts";
+import type { Zone } from "../domain/market.ts";
 import type { MatchingRide, Ride, RideId } from "../domain/ride.ts";
 import { haversineMeters, metersToCellEdge } from "../spatial/distance.ts";
 import type { CommandOf, NearbyQuery } from "./commands.ts";
-import { decisionOf, excluded, rankingOf, type Sifted, sift } from "./decision.ts";
+import { decisionOf, excluded, rankingOf, type Sifted, sift, wasRefusedSince } from "./decision.ts";
 import { isOnHisWay } from "./destination.ts";
-import { rulesNow } from "./dispatch-kinds.ts";
+import { askedAtOnce, askNow, rulesNow } from "./dispatch-kinds.ts";
 import { nearerRanked } from "./exchange.ts";
 import { fairly } from "./fairness.ts";
 import { endsHold, type HoldEnd, holdFor, ridesHeld } from "./forward.ts";
 import { LIMITS } from "./limits.ts";
-import { lookingAhead, withAhead } from "./look-ahead.ts";
+import { lookingAhead } from "./look-ahead.ts";
 import { intendOffer } from "./offer.ts";
 import { fewerUnderLoad } from "./overload.ts";
+import { candidatesFor, hasLeft, queueAt } from "./queue-places.ts";
+import { byTurn, reachOf } from "./queue-zones.ts";
 import { isLive, type Pursuit, type Turn } from "./shard-state.ts";
 import { type Session, serves } from "./supply.ts";
 
@@ -27,6 +30,8 @@ export function pursue(turn: Turn, ride: MatchingRide): void {
     wave: 0,
     searchId: 0,
     radiusMeters: dispatch.startRadiusMeters,
+    zone: null,
+    searchedAt: turn.now,
     phase: "open",
     local: [],
     sifted: NOBODY,
@@ -58,7 +63,8 @@ export function neighboursFound(turn: Turn, { rideId, searchId, candidates }: Co
   // A driver who is moving between two shards may be found in both: here he is fresher, elsewhere his newer fix is.
   const strangers = candidates.toSorted((a, b) => b.fixAgeMs - a.fixAgeMs);
   const found = new Map([...strangers, ...pursuit.local].map((candidate) => [candidate.driverId, candidate]));
-  const all = [...found.values()].sort((a, b) => a.pickupMeters - b.pickupMeters);
+  const nearestFirst = (a: Candidate, b: Candidate) => a.pickupMeters - b.pickupMeters;
+  const all = [...found.values()].sort(pursuit.zone === null ? nearestFirst : byTurn);
   rank(turn, rideId, pursuit, all);
 }
 
@@ -71,8 +77,11 @@ export function candidatesRanked(turn: Turn, command: CommandOf<"candidates.rank
   if (ride?.state !== "matching" || pursuit?.searchId !== searchId || pursuit.phase !== "ranking") return;
   turn.count("ranking", ranked.fallback ?? "model");
   const { dispatch } = shard.setting.market;
-  const order = lookingAhead(fairly(ranked.order, dispatch), pursuit.sifted.candidates, dispatch);
-  const hold = holdFor(shard, now, ride, pursuit, order);
+  const order =
+    pursuit.zone === null
+      ? lookingAhead(fairly(ranked.order, dispatch), pursuit.sifted.candidates, dispatch)
+      : ranked.order.toSorted((a, b) => byTurn(a.candidate, b.candidate));
+  const hold = pursuit.zone === null ? holdFor(shard, now, ride, pursuit, order) : null;
   pursuit.hold ??= hold;
   turn.effects.push({ type: "save.decision", decision: decisionOf(shard, now, ride, pursuit, ranked, order) });
   if (hold !== null) {
@@ -84,7 +93,8 @@ export function candidatesRanked(turn: Turn, command: CommandOf<"candidates.rank
   }
   pursuit.ranker = ranked.ranker;
   pursuit.reserve = order;
-  rulesNow(shard).ranked(turn, rideId, pursuit);
+  if (pursuit.zone === null) rulesNow(shard).ranked(turn, rideId, pursuit);
+  else askNow(turn, rideId, pursuit);
 }
 
 /**
@@ -98,19 +108,23 @@ export function makeOffers(turn: Turn, rideId: RideId): void {
   if (ride?.state !== "matching" || pursuit === undefined || pursuit.phase !== "open") return;
   const offers = shard.offersFor(rideId);
   const { searchEveryMs } = shard.setting.market.dispatch;
-  let room = rulesNow(shard).asked(shard) - offers.filter(isLive).length;
+  let room = askedAtOnce(shard, pursuit) - offers.filter(isLive).length;
   let budget = LIMITS.offersPerRide - offers.length;
   let rank = offers.length;
+  // While somebody thought about it others have come to the queue and left it: who is first by now is asked.
+  const passedBy = pursuit.zone !== null && offers.some((offer) => wasRefusedSince(offer, pursuit.searchedAt));
+  if (passedBy) pursuit.reserve = [];
   while (room > 0 && budget > 0) {
     const next = pursuit.reserve.shift();
     if (next === undefined) break;
     // Since he was found, another ride of this shard may have asked him.
     if (shard.liveOfferOf.has(next.candidate.driverId)) continue;
+    if (pursuit.zone !== null && hasLeft(turn, pursuit.zone, next.candidate)) continue;
     intendOffer(turn, ride, next, { wave: pursuit.wave, rank: rank++, ranker: pursuit.ranker, instead: null });
     room--;
     budget--;
   }
-  if (room > 0 && budget > 0) shard.timers.set("ride.search", rideId, now + searchEveryMs);
+  if (room > 0 && budget > 0) shard.timers.set("ride.search", rideId, passedBy ? now : now + searchEveryMs);
   else shard.timers.clear("ride.search", rideId);
 }
 
@@ -169,28 +183,41 @@ function search(turn: Turn, rideId: RideId): void {
   const pursuit = shard.pursuits.get(rideId);
   if (ride?.state !== "matching" || pursuit === undefined) return;
   const { startRadiusMeters, radiusStepMeters, maximumRadiusMeters } = shard.setting.market.dispatch;
-  pursuit.searchId++;
+  pursuit.searchedAt = now;
   pursuit.radiusMeters = Math.min(startRadiusMeters + pursuit.wave * radiusStepMeters, maximumRadiusMeters);
   pursuit.wave++;
   turn.count("search", "started");
+  look(turn, ride, pursuit, queueAt(shard, ride.request.pickup));
+}
+
+/** In the queue of the pickup's zone, or among those who are near. */
+function look(turn: Turn, { id: rideId, request }: MatchingRide, pursuit: Pursuit, zone: Zone | null): void {
+  const { shard, now } = turn;
+  const { pickup } = request;
+  pursuit.searchId++;
+  pursuit.zone = zone?.name ?? null;
   const query: NearbyQuery = {
-    pickup: ride.request.pickup,
-    request: ride.request,
+    pickup,
+    request,
     radiusMeters: pursuit.radiusMeters,
     limit: fewerUnderLoad(shard.overload, LIMITS.candidatesPerSearch),
     exclude: excluded(shard, rideId).map(({ driverId }) => driverId),
+    ...(zone && { zone: zone.name }),
   };
-  const { setting } = shard;
-  const local = withAhead(shard.supply.candidatesNear(query, setting, shard.travelTimes, now), shard, now);
-  const reachMeters = local.length < query.limit ? query.radiusMeters : local.at(-1)!.pickupMeters;
-  if (reachMeters <= metersToCellEdge(ride.request.pickup, setting.cell)) {
+  const local = candidatesFor(shard, query, now);
+  const nearReachMeters = local.length < query.limit ? query.radiusMeters : local.at(-1)!.pickupMeters;
+  const around = zone
+    ? { center: zone.center, radiusMeters: reachOf(zone) }
+    : { center: pickup, radiusMeters: query.radiusMeters };
+  const reachMeters = zone ? around.radiusMeters : nearReachMeters;
+  if (reachMeters <= metersToCellEdge(around.center, shard.setting.cell)) {
     rank(turn, rideId, pursuit, local);
     return;
   }
   turn.count("search", "neighbours");
   pursuit.phase = "searching";
   pursuit.local = local;
-  turn.effects.push({ type: "find.neighbours", rideId, searchId: pursuit.searchId, query });
+  turn.effects.push({ type: "find.neighbours", rideId, searchId: pursuit.searchId, query, around });
   shard.timers.set("ride.search", rideId, now + LIMITS.searchAnswerMs);
 }
 
@@ -199,6 +226,10 @@ function rank(turn: Turn, rideId: RideId, pursuit: Pursuit, found: readonly Cand
   pursuit.local = [];
   pursuit.sifted = sift(shard, rideId, found);
   const { candidates } = pursuit.sifted;
+  if (candidates.length === 0 && pursuit.zone !== null) {
+    look(turn, shard.rides.get(rideId) as MatchingRide, pursuit, null);
+    return;
+  }
   if (candidates.length === 0) {
     // Nobody to ask and nobody asked: the next circle is not worth waiting for.
     const { maximumRadiusMeters } = shard.setting.market.dispatch;

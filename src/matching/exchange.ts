@@ -11,6 +11,7 @@ import type { CommandOf } from "./commands.ts";
 import { decisionOf, excluded, rankingOf, sift } from "./decision.ts";
 import { LIMITS } from "./limits.ts";
 import { intendOffer } from "./offer.ts";
+import { queueAt } from "./queue-places.ts";
 import { isLive, type Pursuit, type ShardState, type Turn } from "./shard-state.ts";
 import type { Session } from "./supply.ts";
 import { secondsToGo } from "./views.ts";
@@ -59,6 +60,8 @@ export function seekNearer(turn: Turn, { fix }: Session): void {
     if (present === null || shard.offersFor(ride.id).some((offer) => offer !== present.offer && isLive(offer)))
       continue;
     const { pickup } = ride.request;
+    // Nearness is not what a queue gives its rides by.
+    if (queueAt(shard, pickup) !== null) continue;
     const radiusMeters = Math.round(haversineMeters(shard.tracks.get(ride.id)!.fix.position, pickup));
     if (haversineMeters(fix!.position, pickup) < radiusMeters) seek(turn, ride as AssignedRide, radiusMeters);
   }
@@ -83,7 +86,7 @@ function seek(turn: Turn, ride: AssignedRide, radiusMeters: number): void {
   if (sifted.candidates.length === 0) return;
   const before = shard.nearer.get(ride.id);
   const searchId = (before?.searchId ?? 0) + 1;
-  const nobodyYet = { local: [], ranker: "", reserve: [], hold: null };
+  const nobodyYet = { zone: null, searchedAt: now, local: [], ranker: "", reserve: [], hold: null };
   const pursuit: Pursuit = { wave: searchId, searchId, radiusMeters, phase: "ranking", sifted, ...nobodyYet };
   shard.nearer.set(ride.id, pursuit);
   effects.push(rankingOf(shard, now, ride, pursuit));

@@ -92,6 +92,11 @@ export const LIMITS = {
   forwardGainSeconds: 60,
   /** And it goes on without him when his trip takes so much longer than expected. */
   forwardLateSeconds: 20,
+  /** Beyond its zone's edge a driver is still in a queue; from there on, and without a position, his place is kept so long. */
+  queueMarginMeters: 150,
+  queueAwayMs: 2 * MINUTE_MS,
+  /** Drivers whose place in a queue has moved hear of it together, this long after the first change. */
+  queueTellMs: 5 * SECOND_MS,
   /** The longest that a new ride is kept to be solved together with others, where drivers are few. */
   windowSeconds: 5,
   /** Where drivers came free, and where rides were asked for, is remembered this long, for so many of each. */

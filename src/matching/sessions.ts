@@ -10,6 +10,7 @@ import { giveHints } from "./hints.ts";
 import { beginLeg, endLeg } from "./legs.ts";
 import { LIMITS } from "./limits.ts";
 import { fixCadenceMs } from "./overload.ts";
+import { forgetPlace, giveUpPlace, handOverPlace, leavePlace, passBy, settlePlace } from "./queue-places.ts";
 import { surgeNow } from "./quote.ts";
 import { tell, tellCadence, tellEnd, tellStatus, wordsOf } from "./session-words.ts";
 import type { Turn } from "./shard-state.ts";
@@ -57,6 +58,7 @@ export function wakeDriver(turn: Turn, { driverId, memory }: CommandOf<"driver.w
   if (session.held && offers.has(session.held.offerId)) addresses.set(session.held.offerId, addressOf(turn, session));
   if (!timers.has("sweep", "")) timers.set("sweep", "", turn.now + LIMITS.sweepEveryMs);
   supply.reindex(session, turn.now);
+  settlePlace(turn, session);
 }
 
 export function locateDriver(turn: Turn, { driverId, epoch, fixes }: CommandOf<"driver.located">): void {
@@ -105,12 +107,13 @@ export function detachDriver(turn: Turn, { driverId, epoch }: CommandOf<"driver.
   turn.shard.timers.clear("driver.held", driverId);
   turn.count("session", "detached");
   turn.effects.push({ type: "detach", driverId, epoch });
+  leavePlace(turn, session);
   if (session.held?.kind !== "offered") return;
   turn.shard.departed.set(driverId, { offerId: session.held.offerId, driverId, from: addressOf(turn, session) });
   turn.shard.timers.set("driver.return", driverId, turn.now + LIMITS.returnMs);
 }
 
-/** He is elsewhere now; what he holds is that shard's to watch. */
+/** He is elsewhere now; what he holds is that shard's to watch, and his place in a queue goes with him. */
 export function supersedeDriver(turn: Turn, { driverId, epoch }: CommandOf<"driver.superseded">): void {
   const { supply, timers, departed } = turn.shard;
   if ((departed.get(driverId)?.from.epoch ?? Number.POSITIVE_INFINITY) <= epoch) {
@@ -118,7 +121,9 @@ export function supersedeDriver(turn: Turn, { driverId, epoch }: CommandOf<"driv
     timers.clear("driver.return", driverId);
   }
   const session = supply.sessions.get(driverId);
-  if (session === undefined || session.epoch > epoch) return;
+  const isHere = session !== undefined && session.epoch > epoch;
+  turn.answer({ type: "superseded", brought: isHere ? null : handOverPlace(turn, driverId) });
+  if (session === undefined || isHere) return;
   supply.remove(driverId);
   timers.clear("driver.held", driverId);
   turn.count("session", "superseded");
@@ -140,13 +145,15 @@ export function tellDriver(turn: Turn, driverId: DriverId, epoch: number, notice
     // Said before and late: he has accepted it since. Or the word that his ride is over did not reach him: his next fix
     // finds that out (T8), and a ride forgotten for a new offer would stay on his screen for ever.
     if (session.held?.kind === "engaged") return session.held.offerId === notice.offerId;
-    session.held = { offerId: notice.offerId, kind: "offered" };
+    session.held = { offerId: notice.offerId, kind: "offered", zone: notice.zone };
     watchHeld(turn, session, notice.ttlMs);
   } else if (notice.type === "offer.closed") {
     if (notice.reason === "declined" || notice.reason === "expired")
       session.stats = nextStats(session.stats, "declined");
+    passBy(turn, session, notice.offerId, notice.reason);
     free(turn, session, notice.offerId);
   } else if (notice.type === "trip.changed" && !isHeldBy(notice.ride.state)) {
+    giveUpPlace(turn, session, notice.ride);
     free(turn, session, notice.ride.offerId);
   }
   tell(turn, session, notice);
@@ -166,6 +173,8 @@ export function hearVerdict(turn: Turn, command: CommandOf<"offer.judged">): voi
     if (session.fix !== null) track(turn, session, offerId, session.fix);
     turn.shard.timers.clear("driver.held", driverId);
   } else if (verdict.outcome !== "pending") {
+    if (verdict.outcome === "lost") passBy(turn, session, offerId, verdict.reason);
+    else giveUpPlace(turn, session, verdict.ride);
     free(turn, session, offerId);
   }
   tell(turn, session, { type: "offer.verdict", cid, offerId, verdict });
@@ -183,6 +192,7 @@ export function hearTripVerdict(turn: Turn, command: CommandOf<"trip.judged">): 
       endStay(turn, session);
       endLeg(turn, session, "dropoff");
     }
+    giveUpPlace(turn, session, verdict.ride);
     if (step === "cancel" || !isHeldBy(verdict.ride.state)) free(turn, session, offerId);
     // The end of the ride may have overtaken this word, which gives it back to his app: his next fix finds out (T8).
     else session.held = { offerId, kind: "engaged" };
@@ -196,6 +206,8 @@ export function hearTripVerdict(turn: Turn, command: CommandOf<"trip.judged">): 
 export function hearTrackAnswer(turn: Turn, command: CommandOf<"track.answered">): void {
   const session = turn.shard.supply.sessions.get(command.driverId);
   if (command.engaged || session?.held?.offerId !== command.offerId) return;
+  if (command.ride === null) forgetPlace(turn, command.driverId);
+  else giveUpPlace(turn, session, command.ride);
   free(turn, session, command.offerId);
   if (command.ride !== null) tell(turn, session, { type: "trip.changed", ride: command.ride });
   settleSession(turn, session);
@@ -222,6 +234,7 @@ export function sweep(turn: Turn): void {
     else if (turn.now - session.heardAt >= LIMITS.silenceMs) end(turn, session, "silent");
     else {
       tellStatus(turn, session);
+      settlePlace(turn, session);
       tellEnd(turn, session);
     }
   }
@@ -251,6 +264,7 @@ function settleSession(turn: Turn, session: Session): void {
   const came = turn.shard.supply.reindex(session, turn.now);
   noteStay(turn, session);
   tellStatus(turn, session);
+  settlePlace(turn, session);
   turn.effects.push({ type: "remember", driverId: session.driverId, memory: memoryOf(session) });
   if (came) turn.freed.push(session);
 }
@@ -272,7 +286,10 @@ function watchHeld(turn: Turn, { driverId }: Session, ttlMs: number): void {
 }
 
 function heldBy(holding: Holding): Held | null {
-  if (holding.kind === "offer") return { offerId: holding.offer.offerId, kind: "offered" };
+  if (holding.kind === "offer") {
+    const { offerId, zone } = holding.offer;
+    return { offerId, kind: "offered", zone };
+  }
   return holding.kind === "ride" ? { offerId: holding.ride.offerId, kind: "engaged" } : null;
 }
 

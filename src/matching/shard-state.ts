@@ -13,6 +13,7 @@ import type { Sifted } from "./decision.ts";
 import type { Hold } from "./forward.ts";
 import { LookAhead } from "./look-ahead.ts";
 import { AT_EASE, type Overload } from "./overload.ts";
+import type { QueuePlace } from "./queue-zones.ts";
 import { RecentWishes } from "./recent-wishes.ts";
 import { type Session, Supply } from "./supply.ts";
 import { NO_SURGE, type Surge } from "./tariff.ts";
@@ -39,6 +40,9 @@ export interface Pursuit {
   /** Answers that carry another number belong to a search that is over. */
   searchId: number;
   radiusMeters: number;
+  /** Whose queue was asked; null where those who are near were. */
+  zone: string | null;
+  searchedAt: EpochMs;
   phase: "searching" | "ranking" | "held" | "waiting" | "open";
   /** Found here, while the neighbours are asked. */
   local: readonly Candidate[];
@@ -78,6 +82,8 @@ export class ShardState {
   readonly addressOf = new Map<OfferId, SessionAddress>();
   /** Drivers whose socket closed in the middle of an offer, until they are back or it is too late. */
   readonly departed = new Map<DriverId, FromDriver>();
+  /** In the queues of zones; rows, as rides and offers are. */
+  readonly places = new Map<DriverId, QueuePlace>();
   readonly releaseAttempts = new Map<OfferId, number>();
   readonly timers = new Timers();
   readonly supply = new Supply();

@@ -50,6 +50,8 @@ export interface Session {
   rehomeAskedAt: EpochMs;
   /** The status the driver was last told. */
   toldStatus: string;
+  /** His place in a queue that he was told; empty for none. */
+  toldStanding: string;
   /** The cadence he was told; null when it was before the object's sleep. */
   toldFixEveryMs: number | null;
   /** He knows that it is about to end. */
@@ -81,6 +83,8 @@ export interface Hint {
 export interface Held {
   readonly offerId: OfferId;
   readonly kind: "offered" | "engaged";
+  /** The offer's, where that has a queue. */
+  readonly zone?: string | undefined;
 }
 
 type Wants = NearbyQuery["request"];
@@ -131,6 +135,7 @@ export class Supply {
       trackedAt: 0,
       rehomeAskedAt: 0,
       toldStatus: "",
+      toldStanding: "",
       toldFixEveryMs: null,
       toldEnd: false,
     };
@@ -221,7 +226,7 @@ export class Supply {
   }
 }
 
-function candidateOf(
+export function candidateOf(
   session: Session,
   pickup: LatLng,
   pickupMeters: number,

@@ -14,6 +14,8 @@ export type TimerKind =
   | "offer.release"
   | "driver.return"
   | "driver.held"
+  | "queue.place"
+  | "queue.tell"
   | "sweep";
 
 interface Entry {

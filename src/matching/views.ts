@@ -14,6 +14,7 @@ import {
 } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import { LIMITS } from "./limits.ts";
+import { zoneAt } from "./queue-zones.ts";
 import type { ShardState, Track } from "./shard-state.ts";
 import { turnSeconds } from "./travel-times.ts";
 
@@ -35,6 +36,8 @@ function pickupTimeOf({ request: { pickupAt } }: Ride): { readonly pickupAt?: nu
 }
 
 export function offerCard({ setting }: ShardState, ride: Ride, offer: OfferedOffer, now: EpochMs): OfferCard {
+  const { zones, dispatch } = setting.market;
+  const zone = dispatch.queueZones ? zoneAt(zones, ride.request.pickup) : null;
   return {
     offerId: offer.id,
     rideId: ride.id,
@@ -48,6 +51,7 @@ export function offerCard({ setting }: ShardState, ride: Ride, offer: OfferedOff
     vehicleType: ride.request.vehicleType,
     ...pickupTimeOf(ride),
     ttlMs: Math.max(0, offer.expiresAt - now),
+    ...(zone && { zone: zone.name }),
   };
 }
 

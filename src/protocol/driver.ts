@@ -153,6 +153,7 @@ const offerCard = {
   vehicleType: z.enum(VEHICLE_TYPES),
   pickupAt: z.exactOptional(WholeField),
   ttlMs: z.number().min(0),
+  zone: z.exactOptional(z.string().max(40)),
 };
 const OfferCardField = z.strictObject(offerCard);
 
@@ -238,6 +239,10 @@ export const DriverDown = z.discriminatedUnion("type", [
     seconds: WholeField,
     surge: z.number().min(1),
     ttlMs: WholeField,
+  }),
+  z.strictObject({
+    type: z.literal("queue"),
+    standing: z.strictObject({ zone: z.string().max(40), place: WholeField, of: WholeField }).nullable(),
   }),
   z.strictObject({ type: z.literal("config"), fixEveryMs: WholeField }),
   z.strictObject({ type: z.literal("session.ending"), endsInMs: WholeField }),

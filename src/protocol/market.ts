@@ -1,6 +1,6 @@
 /** How configuration writes markets, with what each number is where it is left out. */
 import * as z from "zod";
-import { DISPATCH_KINDS, type Market } from "../domain/market.ts";
+import { DISPATCH_KINDS, type Market, type Zone } from "../domain/market.ts";
 
 export interface MarketArea {
   readonly south: number;
@@ -35,6 +35,7 @@ export const DISPATCH_FIELDS = {
   hintEveryMs: z.int().min(0).max(86_400_000),
   forwardSeconds: z.number().min(0).max(120),
   scheduledRides: z.boolean(),
+  queueZones: z.boolean(),
   offerTtlMs: durationMs,
   matchDeadlineMs: durationMs,
   startRadiusMeters: positive,
@@ -46,11 +47,21 @@ export const DISPATCH_FIELDS = {
   tripWatchMs: durationMs,
 };
 
+/** `center` is [lat, lng], as `bounds` are written. Where a zone may lie is in src/routing/zone-bounds.ts. */
+const ZoneEntry = z
+  .strictObject({
+    name: z.string().min(1).max(40),
+    center: z.tuple([z.number().min(-90).max(90), z.number().min(-180).max(180)]),
+    radiusMeters: z.number().min(50).max(5_000),
+  })
+  .transform(({ center: [lat, lng], ...zone }): Zone => ({ ...zone, center: { lat, lng } }));
+
 const MarketEntry = z.strictObject({
   name: z.string().min(1).max(40),
   bounds: z.tuple([z.number(), z.number(), z.number(), z.number()]),
   utcOffsetMinutes: z.int().min(-720).max(840),
   citySpeedMetersPerSecond: positive.max(2_000),
+  zones: z.array(ZoneEntry).max(100).default([]),
   tariff: z.strictObject({
     ...TARIFF_FIELDS,
     surgeMaximum: TARIFF_FIELDS.surgeMaximum.default(1),
@@ -68,6 +79,7 @@ const MarketEntry = z.strictObject({
       hintEveryMs: DISPATCH_FIELDS.hintEveryMs.default(0),
       forwardSeconds: DISPATCH_FIELDS.forwardSeconds.default(0),
       scheduledRides: DISPATCH_FIELDS.scheduledRides.default(false),
+      queueZones: DISPATCH_FIELDS.queueZones.default(false),
       offerTtlMs: DISPATCH_FIELDS.offerTtlMs.default(15_000),
       matchDeadlineMs: DISPATCH_FIELDS.matchDeadlineMs.default(120_000),
       startRadiusMeters: DISPATCH_FIELDS.startRadiusMeters.default(3_000),

@@ -117,6 +117,8 @@ const DecisionBody = z.strictObject({
     })
     .nullable(),
   radiusMeters: z.number(),
+  /** Whose queue decided, longest waiting first; null where the cost did. */
+  zone: z.string().nullable(),
   /** Of the market's configuration, by which it was taken; 0 is as deployed. */
   marketVersion: WholeField,
   policy: z.enum(DISPATCH_KINDS),
@@ -138,7 +140,10 @@ const DecisionBody = z.strictObject({
       why: z.string(),
       /** Why he costs what is neither way nor refusals, in words. */
       weighed: z.array(z.string()),
-      /** `pickupSeconds`, `refusalSeconds` and `lookAheadSeconds` together, less `fairnessSeconds`; the least comes first. */
+      /**
+       * `pickupSeconds`, `refusalSeconds` and `lookAheadSeconds` together, less `fairnessSeconds`; the least comes first,
+       * but in a queue.
+       */
       costSeconds: z.number(),
       pickupSeconds: z.number(),
       refusalSeconds: z.number(),
@@ -146,6 +151,8 @@ const DecisionBody = z.strictObject({
       fairnessSeconds: z.number(),
       /** Because more (above 0) or less is expected of where he is than of where the others are. */
       lookAheadSeconds: z.number(),
+      /** In the queue that decided; null where none did. */
+      queuedSeconds: z.number().nullable(),
       acceptProbability: z.number().nullable(),
       offer: z
         .strictObject({

@@ -10,6 +10,7 @@ import type { Quote } from "../domain/quote.ts";
 import type { OfferId, OfferVerdict, RideId, RideRequest, RiderId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { Answer, FromDriver, NearbyQuery, Quoted, RatedBy, ReleaseOutcome } from "../matching/commands.ts";
+import type { BroughtPlace } from "../matching/queue-places.ts";
 import type { AuditReport } from "../matching/reconcile.ts";
 import type { RideExplanation } from "./ops.ts";
 import type { RideRange, RidesDigest, RideVersion } from "./ride-digest.ts";
@@ -53,7 +54,8 @@ export interface DispatchShardApi {
   trackDriver(call: FromDriver & { fix: Fix }): Promise<Answer>;
   /** A notice for a driver whose socket is here. */
   pushNotice(call: { driverId: DriverId; epoch: number; notice: DriverNotice }): Promise<"sent" | "no_socket">;
-  supersedeSession(call: { driverId: DriverId; epoch: number }): Promise<void>;
+  /** Answers the place in a queue that he takes with him, if he has one. */
+  supersedeSession(call: { driverId: DriverId; epoch: number }): Promise<BroughtPlace | null>;
   /** From the lock: is this offer still alive? Unknown means dead (presumed abort). */
   verdictOn(offerId: OfferId): Promise<OfferVerdict>;
   /** From the queue consumer: these events are in D1. */

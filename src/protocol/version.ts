@@ -8,6 +8,8 @@
  *    offers say `pickupSeconds` and positions `etaSeconds`, which came before anybody had an app;
  *    riders may ask for quotes and name one with the ride they ask for;
  *    drivers may say where they are going, with hello and status;
+ *    where a market has queues at its zones the driver hears `queue`, and offers name the pickup's zone: an app that does
+ *    not know them shows no place;
  *    a ride that left its driver may say `exchanged`, where a market re-plans: to an app that does not know the word it is
  *    a ride that looks for a driver again, as before;
  *    a driver may hear a `hint`, where a market gives such: an app that does not know it loses an advice;

@@ -81,6 +81,7 @@ function explainDecision(decision: Decision, offers: readonly Offer[], offersOfR
     ...shown,
     instead: decision.instead ?? null,
     hold: explainHold(decision.hold ?? null),
+    zone: decision.zone ?? null,
     why: headline(decision),
     candidates: decision.candidates.map((driver, rank) => {
       const offer = offers.find(({ driverId }) => driverId === driver.driverId) ?? null;
@@ -95,6 +96,7 @@ function explainDecision(decision: Decision, offers: readonly Offer[], offersOfR
         refusalSeconds: score + fairnessSeconds - lookAheadSeconds - pickupSeconds,
         fairnessSeconds,
         lookAheadSeconds,
+        queuedSeconds: driver.queuedMs == null ? null : driver.queuedMs / 1_000,
         acceptProbability,
         features: featuresByName(decision, driver.row),
       };
@@ -119,8 +121,12 @@ function weightsOf(fairnessSeconds: number, lookAheadSeconds: number): string[] 
 }
 
 function headline(decision: Decision): string {
-  const { attempt, wave, instead, radiusMeters, found, candidates, ranker, fallback, waveSize } = decision;
+  const { attempt, wave, instead, radiusMeters, zone, found, candidates, ranker, fallback, waveSize } = decision;
   const kind = instead ? `search ${wave} for somebody nearer than the driver on his way` : `search ${wave}`;
+  if (zone) {
+    const queue = `${kind} of attempt ${attempt} found ${found} in the queue of ${zone}`;
+    return `${queue}; they are asked in the order in which they have waited; ${waveSize} asked at a time`;
+  }
   const search = `${kind} of attempt ${attempt} found ${found} within ${radiusMeters} m`;
   const order = `${ranker} put ${candidates.length} in order of expected seconds`;
   const without = fallback === null ? "" : ` (${WITHOUT_MODEL[fallback]})`;

@@ -1,4 +1,5 @@
 /** What a shard needs of the world. Each port has two implementations: the platform's and the simulator's. */
+import type { DriverId } from "../domain/driver.ts";
 import type { RideEvent } from "../domain/event.ts";
 import type { ConfiguredMarket } from "../domain/market-hours.ts";
 import type { Offer, Ride, RideId, RiderId } from "../domain/ride.ts";
@@ -6,6 +7,7 @@ import type { EpochMs } from "../domain/time.ts";
 import type { Command, Message, PriorReply, Write } from "../matching/commands.ts";
 import type { Decision } from "../matching/decision.ts";
 import type { LookAheadMemory } from "../matching/look-ahead.ts";
+import type { QueuePlace } from "../matching/queue-zones.ts";
 import type { TravelTimesMemory } from "../matching/travel-times.ts";
 
 export interface ShardStorage {
@@ -44,6 +46,7 @@ export interface RestoredShard {
   readonly offers: readonly Offer[];
   readonly highestSeq: number;
   readonly unarchived: readonly RideEvent[];
+  readonly places: readonly { readonly driverId: DriverId; readonly place: QueuePlace }[];
   readonly learned: Learned | null;
   /** Null where no version was ever heard of, or it cannot be read any more. */
   readonly market: ConfiguredMarket | null;

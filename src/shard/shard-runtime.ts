@@ -12,8 +12,8 @@ import { apply } from "../matching/apply.ts";
 import { checkState } from "../matching/check-state.ts";
 import type { Answer, Command, Effect, NearbyQuery, QuoteDraft, Write } from "../matching/commands.ts";
 import { LIMITS } from "../matching/limits.ts";
-import { withAhead } from "../matching/look-ahead.ts";
 import type { LoadSample } from "../matching/overload.ts";
+import { candidatesFor } from "../matching/queue-places.ts";
 import { finishQuote } from "../matching/quote.ts";
 import { quietMs } from "../matching/scheduled.ts";
 import { type ShardSetting, ShardState } from "../matching/shard-state.ts";
@@ -51,7 +51,7 @@ export class ShardRuntime {
 
   /** Takes up where the rows left off. Once, before anything else. */
   start(): void {
-    const { rides, offers, highestSeq, unarchived, learned, market } = this.#storage.restore();
+    const { rides, offers, highestSeq, unarchived, places, learned, market } = this.#storage.restore();
     const state = this.#state;
     if (market !== null) state.configure(market, this.#now());
     for (const ride of rides) state.admit(ride, []);
@@ -60,6 +60,7 @@ export class ShardRuntime {
       state.admitEvent(event);
       this.#outbox.add(event, this.#now());
     }
+    for (const { driverId, place } of places) state.places.set(driverId, place);
     if (learned?.travelTimes !== undefined) state.travelTimes.recall(learned.travelTimes);
     if (learned?.lookAhead !== undefined) state.lookAhead.recall(learned.lookAhead);
     this.#kept = { learned: 0, at: this.#now() };
@@ -146,9 +147,7 @@ export class ShardRuntime {
   }
 
   nearby(query: NearbyQuery): Candidate[] {
-    const { supply, setting, travelTimes } = this.#state;
-    const now = this.#now();
-    return [...withAhead(supply.candidatesNear(query, setting, travelTimes, now), this.#state, now)];
+    return [...candidatesFor(this.#state, query, this.#now())];
   }
 
   /** A draft of this shard with what its neighbours have found. */
@@ -265,6 +264,7 @@ function isWrite(effect: Effect): effect is Write {
     case "save.decision":
     case "append.event":
     case "save.market":
+    case "save.place":
     case "save.reply":
     case "mark.archived":
       return true;

@@ -95,6 +95,7 @@ function decision(of: Ride, offersBefore: number, wave = 1): Decision {
     wave,
     instead: null,
     radiusMeters: 1_000,
+    zone: null,
     marketVersion: 3,
     hold: null,
     policy: "broadcast",
@@ -111,6 +112,7 @@ function decision(of: Ride, offersBefore: number, wave = 1): Decision {
         pickupSeconds: 0.1,
         fairnessSeconds: 0,
         lookAheadSeconds: 0,
+        queuedMs: null,
         acceptProbability: 0.7,
         row: 0,
         taken: false,
@@ -197,6 +199,20 @@ describe("the database itself refuses", () => {
 });
 
 describe("a shard that starts", () => {
+  test("[Z2] finds the places that drivers have in queues, as they were last, and none that is given up", async () => {
+    await inShard((storage) => {
+      const place = (driver: string, since: number | null): Write => {
+        const here = since === null ? null : { zone: "home", since, riding: false, endsAt: null };
+        return { type: "save.place", driverId: driver as DriverId, place: here };
+      };
+      storage.commit([place("ann", 1), place("bob", 2)]);
+      storage.commit([place("ann", null), place("bob", 3), place("cat", null)]);
+      expect(storage.restore().places).toEqual([
+        { driverId: "bob", place: { zone: "home", since: 3, riding: false, endsAt: null } },
+      ]);
+    });
+  });
+
   test("[C4] finds the newest configuration that it has heard of, and none that it cannot read", async () => {
     await inShard((storage) => {
       const heard = (version: number, kind: string): Write => {

@@ -68,7 +68,7 @@ describe("a market's hours", () => {
       fc.property(Configuration, fc.integer({ min: 0, max: 167 }), (configuration, hour) => {
         const { dispatch, tariff, ...rest } = marketInHour(DEPLOYED, configuration, hour);
         expect({ ...dispatch, ...tariff }).toEqual(byHand(configuration, hour));
-        expect(rest).toEqual({ name: "test", utcOffsetMinutes: -240, citySpeedMetersPerSecond: 4 });
+        expect(rest).toEqual({ name: "test", zones: [], utcOffsetMinutes: -240, citySpeedMetersPerSecond: 4 });
       }),
     );
   });

@@ -16,6 +16,7 @@ import { checkState } from "../../../src/matching/check-state.ts";
 import type { Answer, Command, CommandOf, Effect, StoredReply } from "../../../src/matching/commands.ts";
 import type { Decision } from "../../../src/matching/decision.ts";
 import { LIMITS } from "../../../src/matching/limits.ts";
+import type { QueuePlace } from "../../../src/matching/queue-zones.ts";
 import { ShardState } from "../../../src/matching/shard-state.ts";
 import { featureMatrix } from "../../../src/ranking/feature-view.ts";
 import { rankByPickupTime } from "../../../src/ranking/nearest-ranker.ts";
@@ -49,6 +50,7 @@ export const DISPATCH: Market["dispatch"] = {
   destinationShare: 0,
   hintEveryMs: 0,
   forwardSeconds: 0,
+  queueZones: false,
   replanning: false,
   scheduledRides: false,
   offerTtlMs: 15_000,
@@ -64,6 +66,7 @@ export const DISPATCH: Market["dispatch"] = {
 
 export const MARKET: Omit<Market, "dispatch"> = {
   name: "test",
+  zones: [],
   utcOffsetMinutes: -240,
   citySpeedMetersPerSecond: 4,
   tariff: {
@@ -98,6 +101,7 @@ export class ShardKit {
     replies: new Map<string, StoredReply & { ride: Ride }>(),
     requestedAt: new Map<string, EpochMs[]>(),
     market: [] as ConfiguredMarket[],
+    places: new Map<DriverId, QueuePlace>(),
   };
   shard: ShardState;
   readonly #market: Market;
@@ -105,8 +109,13 @@ export class ShardKit {
   readonly #seqs = new Map<string, number>();
   #rides = 0;
 
-  constructor(dispatch: Partial<Market["dispatch"]> = {}, tariff: Partial<Market["tariff"]> = {}) {
-    this.#market = { ...MARKET, tariff: { ...MARKET.tariff, ...tariff }, dispatch: { ...DISPATCH, ...dispatch } };
+  constructor(
+    dispatch: Partial<Market["dispatch"]> = {},
+    tariff: Partial<Market["tariff"]> = {},
+    zones: Market["zones"] = [],
+  ) {
+    const prices = { ...MARKET.tariff, ...tariff };
+    this.#market = { ...MARKET, zones, tariff: prices, dispatch: { ...DISPATCH, ...dispatch } };
     this.shard = this.#newShard();
   }
 
@@ -270,6 +279,7 @@ export class ShardKit {
     for (const ride of this.rows.rides.values()) this.shard.admit(ride, []);
     for (const offer of this.rows.offers.values()) this.shard.admitOffer(offer);
     for (const event of this.rows.events.values()) this.shard.admitEvent(event);
+    for (const [who, place] of this.rows.places) this.shard.places.set(who, place);
     return this.say({ type: "shard.started" });
   }
 
@@ -291,7 +301,10 @@ export class ShardKit {
         this.rows.requestedAt.set(rider, [...(this.rows.requestedAt.get(rider) ?? []), moment]);
         this.rows.replies.set(`${rider}/${key}`, { ...reply, ride: this.rows.rides.get(reply.rideId)! });
       } else if (effect.type === "save.market") this.rows.market = [effect.configured];
-      else if (effect.type === "mark.archived") for (const id of effect.eventIds) this.rows.events.delete(id);
+      else if (effect.type === "save.place") {
+        if (effect.place === null) this.rows.places.delete(effect.driverId);
+        else this.rows.places.set(effect.driverId, effect.place);
+      } else if (effect.type === "mark.archived") for (const id of effect.eventIds) this.rows.events.delete(id);
     }
   }
 

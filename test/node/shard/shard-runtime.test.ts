@@ -49,6 +49,7 @@ class Room implements ShardStorage, ShardOutside {
       offers: [...this.offers.values()],
       highestSeq: 0,
       unarchived: events,
+      places: [],
       learned: this.learned,
       market: this.market,
     };
@@ -64,7 +65,7 @@ class Room implements ShardStorage, ShardOutside {
       else if (write.type === "save.decision") this.decisions.push(write.decision);
       else if (write.type === "save.market") this.market = write.configured;
       else if (write.type === "mark.archived") for (const id of write.eventIds) this.archived.add(id);
-      else
+      else if (write.type === "save.reply")
         this.replies.set(`${write.riderId}/${write.key}`, {
           ...write.reply,
           ride: this.rides.get(write.reply.rideId)!,
