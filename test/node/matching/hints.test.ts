@@ -255,6 +255,16 @@ describe("what a shard remembers of riders", () => {
     expect(kit.shard.wishes.since(kit.now).wishes).toEqual([]);
   });
 
+  test("[D22] [P1] is nothing of a ride for later until its search begins", () => {
+    const kit = new HintKit({ scheduledRides: true, matchDeadlineMs: 60 * MINUTE_MS });
+    kit.request("rita", { pickupAt: kit.now + 60 * MINUTE_MS });
+    kit.request("rolf", { pickupAt: kit.now + 60 * MINUTE_MS });
+    kit.say({ type: "ride.cancelled", rideId: kit.ride(1).id, riderId: kit.ride(1).riderId });
+    expect(kit.shard.wishes.since(kit.now).wishes).toEqual([]);
+    while (kit.ride().state === "scheduled") kit.wait(MINUTE_MS);
+    expect(kit.shard.wishes.since(kit.now).wishes.map(({ rideId }) => rideId)).toEqual([kit.ride().id]);
+  });
+
   test("[D21] reaches back no farther than it had room for", () => {
     const wishes = new RecentWishes();
     const ride = annWaits().ride();
