@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Candidate } from "../../../src/domain/driver.ts";
 import { DISPATCH_KINDS } from "../../../src/domain/market.ts";
 import { HOUR_MS, MINUTE_MS } from "../../../src/domain/time.ts";
+import { BatchPlanner } from "../../../src/matching/batch.ts";
 import { LookAhead, lookingAhead, type Passage, premiumsOf, type Spot } from "../../../src/matching/look-ahead.ts";
 import type { RankedCandidate } from "../../../src/ranking/ranked.ts";
 import { explainRide } from "../../../src/shard/explain.ts";
@@ -136,6 +137,40 @@ describe("an order that looks ahead", () => {
         expect(order[weighed[0]!.row]!.score).toBeLessThanOrEqual(order[0]!.score + most);
         const premium = premiumsOf(candidates, most);
         for (const { row, score } of weighed) expect(score).toBe(order[row]!.score + premium(candidates[row]!));
+      }),
+    );
+  });
+
+  test("[N3] lets rides that are decided together cost at most the setting more for each of them", () => {
+    const drivers = 5;
+    const Rides = fc.array(fc.array(fc.integer({ min: 0, max: 600 }), { minLength: drivers, maxLength: drivers }), {
+      minLength: 1,
+      maxLength: 4,
+    });
+    const Places = fc.array(fc.integer({ min: 0, max: 1_800 }), { minLength: drivers, maxLength: drivers });
+    const planned = (rides: readonly (readonly number[])[], cost: (ride: number, driver: number) => number) => {
+      const { choices } = new BatchPlanner().plan({
+        rides: rides.map(() => ({
+          driver: null,
+          waitedSeconds: 0,
+          exchanges: 0,
+          turnoverSeconds: Number.POSITIVE_INFINITY,
+          candidates: [...Array(drivers).keys()],
+        })),
+        drivers: Array.from({ length: drivers }, () => ({ exchanges: 0, worthSeconds: 0 })),
+        unservedSeconds: 2_000,
+        estimate: (ride, driver) => ({ pickupSeconds: cost(ride, driver) }),
+      });
+      expect(choices).toHaveLength(rides.length);
+      return choices.reduce((sum, { ride, driver }) => sum + rides[ride]![driver]!, 0);
+    };
+    fc.assert(
+      fc.property(Rides, Places, fc.integer({ min: 1, max: 300 }), (rides, places, most) => {
+        const candidates = places.map(candidate);
+        const premium = premiumsOf(candidates, most);
+        const best = planned(rides, (ride, driver) => rides[ride]![driver]!);
+        const weighed = planned(rides, (ride, driver) => rides[ride]![driver]! + premium(candidates[driver]!));
+        expect(weighed).toBeLessThanOrEqual(best + rides.length * most);
       }),
     );
   });
