@@ -15,7 +15,7 @@ import { applySchema } from "./sql-schema.ts";
  * Applied in order, once each, and never changed afterwards. The two partial indexes make the database itself refuse a
  * second winner of a ride (S1) and a second live offer of a driver (S2).
  */
-const SCHEMA = [
+export const SCHEMA = [
   `CREATE TABLE rides (
      ride_id TEXT PRIMARY KEY, rider_id TEXT NOT NULL, state TEXT NOT NULL, ended_at INTEGER, body TEXT NOT NULL
    ) WITHOUT ROWID`,
