@@ -45,8 +45,9 @@ function annIsAboutToFinish(
   bobMeters = 1_700,
   left = 100,
   profile: Partial<DriverProfile> = {},
+  zones: Market["zones"] = [],
 ): ShardKit {
-  const kit = new ShardKit({ ...FORWARD, ...dispatch });
+  const kit = new ShardKit({ ...FORWARD, ...dispatch }, {}, zones);
   drives(kit, "ann", "rita", left, profile);
   stands(kit, "bob", bobMeters);
   return kit;
@@ -163,6 +164,13 @@ describe("a ride is dispatched as it is", () => {
         then(annIsAboutToFinish(), (kit) => {
           kit.say({ type: "driver.superseded", driverId: driverId("ann"), epoch: 2 });
         }),
+    ],
+    [
+      "where a queue has drivers for it",
+      () => {
+        const zone = { name: "north", center: at(1_300), radiusMeters: 450 };
+        return annIsAboutToFinish({ queueZones: true }, 1_700, 100, {}, [zone]);
+      },
     ],
     [
       "where the shard is overloaded",
