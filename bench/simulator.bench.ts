@@ -42,6 +42,7 @@ function measure(policy: string, riders: number, drivers: number, minutes: numbe
     travel: generatedTravelTimes(plan),
     demand: wishes.demandOf(SEED),
     drivers,
+    zoneShare: 0,
     seed: SEED,
     startAt: wishes.startAt,
     lastsMs: minutes * MINUTE_MS,

@@ -100,6 +100,8 @@ export const BEHAVIOUR = {
   boardingMeanMs: 45_000,
   /** A driver without a ride stands this long before he looks for work elsewhere. */
   parkedMeanMs: 120_000,
+  /** Who likes to wait at airports and stations gives up after this long without a ride, and looks for work elsewhere. */
+  zonePatienceMeanMs: 3_600_000,
   /** Of the hints he is given, those he follows: he goes there, and stands there for as long as the hint holds. */
   hintFollowedShare: 0.6,
   /** He works this long, ends the ride that he has, and rests at home. */

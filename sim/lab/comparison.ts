@@ -13,6 +13,7 @@ export interface Experiment {
   readonly wishes: Wishes;
   readonly travel: TravelTimes;
   readonly drivers: number;
+  readonly zoneShare: number;
   readonly hours: number;
   readonly policies: readonly Policy[];
   /** Runs are paired by seed: a seed is a fleet, its people's characters, and what the demand leaves open. */
@@ -47,6 +48,22 @@ export const FIGURES: readonly Figure[] = [
   { key: "wayHomeKilometers", title: "From where a shift ended to the driver's home", unit: "km", better: "less" },
   { key: "emptyKilometersPerHour", title: "Driven without a rider per hour online", unit: "km", better: "less" },
   { key: "hintsPerHour", title: "Hints per driver and hour online", unit: "", better: "less" },
+  {
+    key: "zoneWaitMinutes",
+    title: "At airports: drivers' wait from coming there to a ride",
+    unit: "min",
+    better: "less",
+  },
+  { key: "zoneWaitMinutesP90", title: "At airports: that wait, 90th percentile", unit: "min", better: "less" },
+  { key: "zoneWaitGini", title: "At airports: Gini of those waits", unit: "", better: "less" },
+  {
+    key: "zoneOvertakenShare",
+    title: "At airports: rides while such a car had waited longer",
+    unit: "%",
+    better: "less",
+  },
+  { key: "zonePickupMinutes", title: "At airports: riders' pickup time", unit: "min", better: "less" },
+  { key: "zoneServedShare", title: "At airports: served", unit: "%", better: "more" },
   { key: "incomePerHour", title: "Fares per driver and hour online", unit: "money", better: "more" },
   { key: "incomeGini", title: "Gini of hourly fares among drivers", unit: "", better: "less" },
   {

@@ -9,7 +9,7 @@
 import { assert } from "../../src/domain/assert.ts";
 import type { Candidate, DriverId } from "../../src/domain/driver.ts";
 import type { RideEvent } from "../../src/domain/event.ts";
-import type { Market } from "../../src/domain/market.ts";
+import type { Market, Zone } from "../../src/domain/market.ts";
 import type { MarketConfiguration } from "../../src/domain/market-hours.ts";
 import type { ShardName } from "../../src/domain/place.ts";
 import type { RideId } from "../../src/domain/ride.ts";
@@ -42,6 +42,8 @@ export interface LabSetting {
   /** A new one for every run; it is read to its end, or until `lastsMs`. */
   readonly demand: Demand;
   readonly drivers: number;
+  /** Of the drivers, those who make for the nearest zone of the market whenever they have no ride, and wait there. */
+  readonly zoneShare: number;
   readonly seed: number;
   readonly startAt: EpochMs;
   readonly lastsMs: number;
@@ -70,6 +72,8 @@ export class LabCity {
   readonly demand: Demand;
   readonly rank: LabSetting["rank"];
   readonly shardBits: number;
+  readonly zones: readonly Zone[];
+  readonly zoneShare: number;
   readonly #setting: LabSetting;
   readonly #random: Random;
   readonly #endAt: EpochMs;
@@ -86,11 +90,13 @@ export class LabCity {
     this.#random = createRandom(seed).fork("lab");
     this.loop = new EventLoop(startAt);
     this.#endAt = startAt + lastsMs;
-    this.tally = new Tally(startAt, this.#endAt, plan.utcOffsetMinutes);
+    this.tally = new Tally(startAt, this.#endAt, setting.market);
     this.plan = plan;
     this.travel = setting.travel;
     this.demand = setting.demand;
     this.rank = setting.rank;
+    this.zones = setting.market.zones;
+    this.zoneShare = setting.zoneShare;
     this.shardBits = setting.configuration.shardBits;
     const fleet = createFleet(setting.drivers, setting.demand.place, createRandom(seed).fork("fleet"));
     this.#drivers = new Map(fleet.map((driver) => [driver.driverId, new LabDriver(this, driver)]));

@@ -4,6 +4,7 @@
  * the same driver asked for the same ride in the same situation answers alike under every policy.
  */
 import { assert } from "../../src/domain/assert.ts";
+import type { Zone } from "../../src/domain/market.ts";
 import type { DriverNotice, DriverRide, Holding, OfferCard, TripStep } from "../../src/domain/notice.ts";
 import type { LatLng, ShardName } from "../../src/domain/place.ts";
 import type { OfferId } from "../../src/domain/ride.ts";
@@ -16,6 +17,8 @@ import type { FleetDriver } from "../city/fleet.ts";
 import { offerView } from "../city/offer-view.ts";
 import { LabCar } from "./lab-car.ts";
 import type { LabCity } from "./lab-city.ts";
+import { leavePrevious, takeNewest } from "./lab-socket.ts";
+import { placeAtZone } from "./zone-waits.ts";
 
 type Doing =
   | { readonly kind: "home" }
@@ -42,6 +45,8 @@ export class LabDriver {
   #shiftEndsAt = 0;
   #hints = 0;
   #homeward: LatLng | undefined = undefined;
+  readonly #likesZones: boolean;
+  #zone: Zone | null = null;
   /** Rises with whatever makes an earlier intention void. */
   #plan = 0;
 
@@ -50,6 +55,7 @@ export class LabDriver {
     this.driver = driver;
     this.#car = new LabCar(city, driver.speedFactor, driver.start);
     this.#errands = driver.random.fork("errands");
+    this.#likesZones = driver.random.fork("zones").next() < city.zoneShare;
   }
 
   /** He begins to work where he lives. */
@@ -67,11 +73,12 @@ export class LabDriver {
     if (this.#doing.kind === "home") return;
     const { loop } = this.#city;
     if (this.#doing.kind === "idle" && loop.now >= this.#shiftEndsAt) return this.#goHome();
-    const { driverId } = this.driver;
+    const { driverId, profile } = this.driver;
     this.#turnHomeward();
     this.#city.counts.movements += 1;
     this.#fixes += 1;
     const { position, headingDegrees, speedMetersPerSecond } = this.#car;
+    if (this.#zone !== null) this.#city.tally.zones.seen(driverId, profile, this.#zone, position, loop.now);
     const fix = { seq: this.#fixes, position, headingDegrees, speedMetersPerSecond, accuracyMeters: ACCURACY_METERS };
     this.#city
       .shard(this.#shard!)
@@ -109,39 +116,17 @@ export class LabDriver {
     });
   }
 
-  /** As a socket's opening does it: first his lock, then the shard with what he holds, then a word to the old shard. */
   #attach(shard: ShardName): void {
     const { driverId, profile } = this.driver;
-    const lock = this.#city.lock(driverId);
-    const ticketExpiresAt = this.#city.loop.now + 30_000 + ++this.#tickets / 1_000_000;
-    const ticketId = `${driverId}/${this.#tickets}`;
-    const answer = lock.submit({ type: "attach", shard, ticketId, ticketExpiresAt });
-    assert(answer.type === "attached", `${driverId} was turned away`);
-    const { epoch, previous } = answer;
+    const opened = takeNewest(this.#city, driverId, shard, ++this.#tickets);
+    const { epoch, stats, holding } = opened;
     this.#shard = shard;
     this.#epoch = epoch;
     const endsAt = Number.POSITIVE_INFINITY;
-    const { stats } = lock.state;
     const session = { driverId, epoch, profile, stats, available: true, destination: this.#homeward, endsAt };
-    const holding = this.#holding(shard, epoch);
     this.#city.shard(shard).submit({ type: "driver.attached", ...session, holding });
-    if (previous !== null && previous.shard !== shard) {
-      const left = { type: "driver.superseded", driverId, epoch: previous.epoch } as const;
-      const answer = this.#city.shard(previous.shard).submit(left);
-      const brought = answer?.type === "superseded" ? answer.brought : null;
-      if (brought !== null) this.#city.shard(shard).submit({ type: "place.brought", driverId, epoch, brought });
-    }
+    leavePrevious(this.#city, driverId, shard, opened);
     this.tick();
-  }
-
-  #holding(shard: ShardName, epoch: number): Holding {
-    const { driverId } = this.driver;
-    const { holder } = this.#city.lock(driverId).state;
-    if (holder === null) return { kind: "none" };
-    const from = { shard, epoch };
-    const { offerId } = holder;
-    const answer = this.#city.shard(holder.shard).submit({ type: "offer.viewed", offerId, driverId, from });
-    return answer?.type === "holding" ? answer.holding : { kind: "none" };
   }
 
   #resume(holding: Holding): void {
@@ -166,7 +151,7 @@ export class LabDriver {
     tally.wentHome(haversineMeters(this.#car.position, this.driver.start));
     this.#homeward = undefined;
     this.#doing = { kind: "home" };
-    this.#plan += 1;
+    this.#replan();
     shard.submit({ type: "driver.detached", driverId, epoch: this.#epoch });
     loop.after(this.#errands.exponential(BEHAVIOUR.restMeanMs), () => this.start());
   }
@@ -187,6 +172,7 @@ export class LabDriver {
       ttlMs: card.ttlMs,
     });
     const answer = answerOffer(this.driver.temper, view, this.driver.random.fork(`answer ${rideId}`));
+    if (answer.answer !== "accept") tally.zones.refused(this.driver.driverId, card.pickup);
     if (answer.answer === "ignore") return;
     loop.after(answer.afterMs, () => {
       // A card that was taken away cannot be answered.
@@ -230,7 +216,7 @@ export class LabDriver {
     const known = this.#doing.kind === "ride" && this.#doing.ride.offerId === offerId ? this.#doing.ride : null;
     if (known !== null && known.version >= ride.version) return;
     this.#doing = { kind: "ride", ride };
-    this.#plan += 1;
+    this.#replan();
     if (state === "assigned") this.#driveToPickup(ride);
     else if (state === "on_trip") this.#driveToDropoff(ride);
     else {
@@ -271,8 +257,25 @@ export class LabDriver {
   #becomeIdle(): void {
     this.#doing = { kind: "idle" };
     this.#idleSince = this.#city.loop.now;
-    this.#plan += 1;
-    this.#park();
+    this.#replan();
+    this.#lookForWork();
+  }
+
+  /** Who likes airports drives to the nearest and waits there as long as he has patience; the others wait where they are. */
+  #lookForWork(): void {
+    const { zones, loop, tally } = this.#city;
+    const { driverId } = this.driver;
+    const waiting = this.#likesZones ? placeAtZone(zones, this.#car.position, this.#errands) : null;
+    if (waiting === null) return this.#park();
+    this.#zone = waiting.zone;
+    this.#intend(this.#car.driveTo(waiting.place), () => {
+      this.#car.stand();
+      this.#intend(this.#errands.exponential(BEHAVIOUR.zonePatienceMeanMs), () => {
+        this.#zone = null;
+        tally.zones.left(driverId, loop.now);
+        this.#park();
+      });
+    });
   }
 
   /** He waits a while, then looks for work where people are, and waits there. An offer meanwhile changes nothing of it. */
@@ -293,12 +296,18 @@ export class LabDriver {
     this.#hints += 1;
     const follows = this.driver.random.fork(`hint ${this.#hints}`).next() < BEHAVIOUR.hintFollowedShare;
     if (!follows || this.#doing.kind !== "idle") return;
-    this.#plan += 1;
+    this.#replan();
     const until = loop.now + ttlMs;
     this.#intend(this.#car.driveTo(to), () => {
       this.#car.stand();
       this.#intend(Math.max(0, until - loop.now), () => this.#park());
     });
+  }
+
+  #replan(): void {
+    this.#plan += 1;
+    this.#zone = null;
+    this.#city.tally.zones.left(this.driver.driverId, this.#city.loop.now);
   }
 
   /** What he means to do then, unless something else has come up. */

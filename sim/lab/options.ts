@@ -15,6 +15,7 @@ export interface CompareOptions {
   readonly hours: number;
   /** Null takes what the demand needs. */
   readonly drivers: number | null;
+  readonly zoneShare: number;
   /** Requests per hour of made-up demand; null is what the drivers can just carry. */
   readonly rate: number | null;
   readonly seeds: readonly number[];
@@ -32,6 +33,7 @@ export const USAGE = `npm run sim:compare -- [options]
   --from TIME        first pickup to replay, such as 2014-04-11T21:00Z (default: the busiest hour)
   --hours N          city time of demand, 0.05 to 24 (default 1)
   --drivers N        1 to 20000 (default 300; with --requests or --rate, as many as the demand needs)
+  --zone-share N     of the drivers, those who wait for rides at airports, 0 to 1 (default 0)
   --rate N           requests per hour of generated demand (default: what the drivers can just carry)
   --seeds N          runs per policy, paired by their seed, 1 to 100 (default 5)
   --first-seed N     the others follow it (default 1)
@@ -51,6 +53,7 @@ const OPTIONS = {
   from: { type: "string" },
   hours: { type: "string", default: "1" },
   drivers: { type: "string" },
+  "zone-share": { type: "string", default: "0" },
   rate: { type: "string" },
   seeds: { type: "string", default: "5" },
   "first-seed": { type: "string", default: "1" },
@@ -84,6 +87,7 @@ export function parseCompareOptions(args: readonly string[]): CompareOptions | n
     from: values.from ?? null,
     hours: numberOf("hours", values.hours, 0.05, 24),
     drivers: values.drivers === undefined ? null : numberOf("drivers", values.drivers, 1, 20_000, true),
+    zoneShare: numberOf("zone-share", values["zone-share"], 0, 1),
     rate: values.rate === undefined ? null : numberOf("rate", values.rate, 1, 1_000_000),
     seeds: Array.from({ length: numberOf("seeds", values.seeds, 1, 100, true) }, (_, index) => first + index),
     reportFile: values.report,

@@ -26,7 +26,7 @@ try {
 }
 
 async function run(options: CompareOptions): Promise<void> {
-  const { plan, requestsFile, from, hours, policies, seeds, reportFile, jsonFile } = options;
+  const { plan, requestsFile, from, hours, zoneShare, policies, seeds, reportFile, jsonFile } = options;
   const wishes =
     requestsFile === null
       ? generatedWishes(plan, rateFor(options))
@@ -41,7 +41,7 @@ async function run(options: CompareOptions): Promise<void> {
   process.once("SIGINT", onSignal);
   process.once("SIGTERM", onSignal);
   const startedMs = performance.now();
-  const experiment = { plan, wishes, travel, drivers, hours, policies, seeds };
+  const experiment = { plan, wishes, travel, drivers, zoneShare, hours, policies, seeds };
   const comparison = await compare(experiment, { signal: stop.signal, onProgress: createProgress() });
   process.off("SIGINT", onSignal);
   process.off("SIGTERM", onSignal);
@@ -80,8 +80,9 @@ function printPace({ events }: Comparison, seconds: number): void {
 
 /** What was run and what came of it; the city's plan is in the source. */
 export function asJson({ experiment, currency, results, events }: Comparison): unknown {
-  const { plan, wishes, travel, drivers, hours, seeds } = experiment;
-  const about = { city: plan.name, demand: wishes.source, travel: travel.source, drivers, hours, seeds, currency };
+  const { plan, wishes, travel, drivers, zoneShare, hours, seeds } = experiment;
+  const people = { demand: wishes.source, drivers, zoneShare };
+  const about = { city: plan.name, ...people, travel: travel.source, hours, seeds, currency };
   return { ...about, events, results };
 }
 

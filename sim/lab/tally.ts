@@ -4,10 +4,12 @@
  */
 import type { DriverId } from "../../src/domain/driver.ts";
 import type { RideEvent } from "../../src/domain/event.ts";
+import type { Market } from "../../src/domain/market.ts";
 import { isTerminal, notBeforePickup, type RideId, type RideState } from "../../src/domain/ride.ts";
 import { type EpochMs, HOUR_MS, MINUTE_MS, SECOND_MS } from "../../src/domain/time.ts";
 import { cellOf } from "../../src/spatial/geohash.ts";
 import { gini, meanOf, quantileOf } from "./statistics.ts";
+import { type ZoneFigures, ZoneWaits } from "./zone-waits.ts";
 
 /** A square of about 1.2 km by 0.6 km. */
 const CELL_BITS = 30;
@@ -49,7 +51,7 @@ export interface Group {
   busyMs: number;
 }
 
-export interface RunFigures {
+export interface RunFigures extends ZoneFigures {
   readonly servedShare: number;
   readonly waitMinutes: number;
   readonly waitMinutesP90: number;
@@ -85,6 +87,7 @@ export interface RunResult {
 }
 
 export class Tally {
+  readonly zones: ZoneWaits;
   readonly counts = { offers: 0, accepts: 0, declines: 0, refused: 0, hints: 0, held: 0 };
   readonly #from: EpochMs;
   readonly #to: EpochMs;
@@ -100,7 +103,8 @@ export class Tally {
   #emptyMeters = 0;
   #open = 0;
 
-  constructor(from: EpochMs, to: EpochMs, utcOffsetMinutes: number) {
+  constructor(from: EpochMs, to: EpochMs, { utcOffsetMinutes, zones }: Pick<Market, "utcOffsetMinutes" | "zones">) {
+    this.zones = new ZoneWaits(zones, to);
     this.#from = from;
     this.#to = to;
     this.#utcOffsetMs = utcOffsetMinutes * MINUTE_MS;
@@ -139,7 +143,9 @@ export class Tally {
     if (at <= this.#to) this.#emptyMeters += meters;
   }
 
-  changed({ type, rideId, version, at, ride }: RideEvent, planned: boolean): void {
+  changed(event: RideEvent, planned: boolean): void {
+    const { type, rideId, version, at, ride } = event;
+    this.zones.changed(event);
     if (version === 1) {
       const { pickup } = ride.request;
       this.#open += 1;
@@ -224,6 +230,7 @@ export class Tally {
       hintsPerHour: this.counts.hints / (onlineMs / HOUR_MS),
       incomePerHour: meanOf(incomes),
       incomeGini: gini(incomes),
+      ...this.zones.figures(),
       ...this.#figuresOfPlanned(rides.filter(({ planned }) => planned)),
     };
   }

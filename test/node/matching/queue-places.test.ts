@@ -95,6 +95,16 @@ describe("a ride from a zone with a queue", () => {
     expect(asked(kit)).toEqual(["ann", "cat"]);
   });
 
+  test("[Z3] is offered to the first of a queue that is longer than a list of candidates", () => {
+    const kit = queueing();
+    for (let n = 0; n <= LIMITS.candidatesPerSearch + 1; n++) {
+      kit.driver(`driver-${n}`, 450 - 10 * n);
+      kit.wait(100);
+    }
+    kit.request("rita");
+    expect(asked(kit)).toEqual(["driver-0"]);
+  });
+
   test("[Z3] [O9] [D19] passes over who does not serve it or is going elsewhere", () => {
     const kit = queueing({ destinationShare: 0.3 });
     kit.driver("big", 300, { vehicleType: "xl" });
@@ -151,11 +161,12 @@ describe("a zone beyond the cell's border", () => {
     const [asking] = ofType(kit.request("rita"), "find.neighbours");
     expect(asking).toMatchObject({ around: { center: WIDE.center, radiusMeters: 2_150 }, query: { zone: "wide" } });
     const { rideId, searchId } = asking!;
-    const candidates = [stranger("sue", 61_000), stranger("tom", 59_000)];
+    const late = Array.from({ length: LIMITS.candidatesPerSearch }, (_, n) => stranger(`late-${n}`, n));
+    const candidates = [...late, { ...stranger("sue", 71_000), pickupMeters: 2_900 }, stranger("tom", 59_000)];
     kit.say({ type: "neighbours.found", rideId, searchId, candidates });
     expect(asked(kit)[0]).toBe("sue");
     const [decision] = kit.rows.decisions.values();
-    expect(decision!.candidates.map((driver) => driver.driverId)).toEqual(["sue", "ann", "tom"]);
+    expect(decision!.candidates.map((driver) => driver.driverId).slice(0, 3)).toEqual(["sue", "ann", "tom"]);
   });
 
   test("[Z3] looks for who is near where no shard's queue holds anybody, and takes no late answer of a queue for theirs", () => {
@@ -240,6 +251,15 @@ describe("a place", () => {
       false,
       false,
     ]);
+  });
+
+  test("[Z2] is forgotten two minutes after his socket was closed", () => {
+    const kit = annThenBob();
+    kit.say({ type: "driver.detached", driverId: driverId("ann"), epoch: 1 });
+    kit.wait(AWAY_MS - 1);
+    expect(kit.rows.places.has(driverId("ann"))).toBe(true);
+    kit.wait(1);
+    expect(kit.rows.places.has(driverId("ann"))).toBe(false);
   });
 
   test("[Z2] is lost where the position is, for two minutes, and at once with a pause or the market's queues", () => {

@@ -14,8 +14,14 @@ import { reportPage } from "../../../sim/lab/report-page.ts";
 import { estimate, gini, pairedDifference, quantileOf } from "../../../sim/lab/statistics.ts";
 import { fitted, generatedTravelTimes, travelTimesFor } from "../../../sim/lab/travel-times.ts";
 import { generatedWishes } from "../../../sim/lab/wishes.ts";
-import { DISPATCH_KINDS } from "../../../src/domain/market.ts";
-import { localHour } from "../../../src/domain/time.ts";
+import { ZoneWaits } from "../../../sim/lab/zone-waits.ts";
+import type { DriverId } from "../../../src/domain/driver.ts";
+import type { RideEvent } from "../../../src/domain/event.ts";
+import { DISPATCH_KINDS, type Zone } from "../../../src/domain/market.ts";
+import type { LatLng } from "../../../src/domain/place.ts";
+import type { RideId } from "../../../src/domain/ride.ts";
+import { localHour, MINUTE_MS } from "../../../src/domain/time.ts";
+import { destinationPoint } from "../../../src/spatial/distance.ts";
 
 const SF = CITY_PLANS.sf!;
 const folder = mkdtempSync(join(tmpdir(), "kerb-test-"));
@@ -24,7 +30,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 function experiment(policies: string, seeds: readonly number[]): Experiment {
   const wishes = generatedWishes(SF, 100);
   const travel = generatedTravelTimes(SF);
-  return { plan: SF, wishes, travel, drivers: 25, hours: 0.25, policies: parsePolicies(policies), seeds };
+  return { plan: SF, wishes, travel, drivers: 25, zoneShare: 0, hours: 0.25, policies: parsePolicies(policies), seeds };
 }
 
 async function run(policies: string, seeds: readonly number[]): Promise<Comparison> {
@@ -91,6 +97,49 @@ describe("its page", PATIENT, () => {
     expect(page).toContain("broadcast@model");
     expect(page).toContain("One run says nothing of chance");
     expect(page).not.toMatch(/NaN|Infinity|undefined/);
+  });
+});
+
+describe("drivers who wait at zones", PATIENT, () => {
+  const zone: Zone = { name: "home", center: { lat: 40, lng: -74 }, radiusMeters: 500 };
+  const profile = { vehicleType: "economy", seats: 4, accessible: false, rating: 5, payments: ["card"] } as const;
+  const near = (meters: number) => destinationPoint(zone.center, 0, meters);
+  const who = (name: string) => name as DriverId;
+
+  function rideFrom(pickup: LatLng, name: string, driver: string): RideEvent[] {
+    const request = { pickup };
+    const base = { rideId: name as RideId, at: 10 * MINUTE_MS };
+    const assigned = { ...base, type: "ride.assigned", ride: { request, state: "assigned", driverId: driver } };
+    return [{ ...base, type: "ride.requested", ride: { request } }, assigned] as unknown as RideEvent[];
+  }
+
+  test("are overtaken by who came later, but not after they refused, nor by who drives another kind of car", () => {
+    const overtaken = (refuses: boolean, vehicleType: "economy" | "xl") => {
+      const waits = new ZoneWaits([zone], 60 * MINUTE_MS);
+      waits.seen(who("ann"), profile, zone, near(100), 0);
+      waits.seen(who("bob"), { ...profile, vehicleType }, zone, near(501), 0);
+      waits.seen(who("bob"), { ...profile, vehicleType }, zone, near(100), 4 * MINUTE_MS);
+      if (refuses) waits.refused(who("ann"), near(0));
+      for (const event of rideFrom(near(0), "one", "bob")) waits.changed(event);
+      return waits.figures();
+    };
+    expect(overtaken(false, "economy")).toMatchObject({ zoneOvertakenShare: 1, zoneWaitMinutes: (6 + 60) / 2 });
+    expect(overtaken(true, "economy").zoneOvertakenShare).toBe(0);
+    expect(overtaken(false, "xl").zoneOvertakenShare).toBe(0);
+  });
+
+  test("wait for what their market makes of it, and nobody waits there who does not want to", async () => {
+    const plan = CITY_PLANS.nyc!;
+    const wishes = generatedWishes(plan, 200);
+    const travel = generatedTravelTimes(plan);
+    const some = { plan, wishes, travel, drivers: 60, hours: 0.75, policies: parsePolicies("sequential"), seeds: [1] };
+    const watcher = { signal: new AbortController().signal, onProgress: () => {} };
+    const [few, none] = [
+      await compare({ ...some, zoneShare: 0.5 }, watcher),
+      await compare({ ...some, zoneShare: 0 }, watcher),
+    ];
+    expect(few!.results[0]!.means.zoneWaitMinutes!.mean).toBeGreaterThan(0);
+    expect(none!.results[0]!.means.zoneWaitMinutes).toBeNull();
   });
 });
 
