@@ -72,9 +72,15 @@ export const FIGURES: readonly Figure[] = [
     unit: "%",
     better: "more",
   },
-  { key: "plannedLateMinutes", title: "Their driver at the kerb after that time", unit: "min", better: "less" },
-  { key: "plannedLateMinutesP90", title: "Their driver after that time, 90th percentile", unit: "min", better: "less" },
-  { key: "plannedEarlyMinutes", title: "Their driver before that time, waiting", unit: "min", better: "less" },
+  { key: "unplannedServedShare", title: "Served, of the others", unit: "%", better: "more" },
+  { key: "plannedLateMinutes", title: "Who knew: driver at the kerb after that time", unit: "min", better: "less" },
+  {
+    key: "plannedLateMinutesP90",
+    title: "Who knew: driver after that time, 90th percentile",
+    unit: "min",
+    better: "less",
+  },
+  { key: "plannedEarlyMinutes", title: "Who knew: driver before that time, waiting", unit: "min", better: "less" },
 ];
 
 export interface PolicyResult {

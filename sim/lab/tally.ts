@@ -70,6 +70,7 @@ export interface RunFigures extends ZoneFigures {
   readonly incomePerHour: number;
   readonly incomeGini: number;
   readonly plannedServedShare: number;
+  readonly unplannedServedShare: number;
   readonly plannedLateMinutes: number;
   readonly plannedLateMinutesP90: number;
   readonly plannedEarlyMinutes: number;
@@ -231,18 +232,21 @@ export class Tally {
       incomePerHour: meanOf(incomes),
       incomeGini: gini(incomes),
       ...this.zones.figures(),
-      ...this.#figuresOfPlanned(rides.filter(({ planned }) => planned)),
+      ...this.#figuresOfPlanned(rides),
     };
   }
 
   /** Those who knew before, whether they could schedule their rides or had to ask when they wanted to go. */
   #figuresOfPlanned(rides: readonly RideRecord[]) {
-    const apart = rides.flatMap(({ requestedAt, arrivedAt }) =>
-      arrivedAt === null ? [] : [(arrivedAt - requestedAt) / MINUTE_MS],
-    );
+    const servedOf = (planned: boolean) =>
+      meanOf(rides.filter((ride) => ride.planned === planned).map(({ state }) => Number(state === "completed")));
+    const apart = rides
+      .filter(({ planned }) => planned)
+      .flatMap(({ requestedAt, arrivedAt }) => (arrivedAt === null ? [] : [(arrivedAt - requestedAt) / MINUTE_MS]));
     const late = apart.map((minutes) => Math.max(0, minutes)).sort((a, b) => a - b);
     return {
-      plannedServedShare: meanOf(rides.map(({ state }) => Number(state === "completed"))),
+      plannedServedShare: servedOf(true),
+      unplannedServedShare: servedOf(false),
       plannedLateMinutes: meanOf(late),
       plannedLateMinutesP90: quantileOf(late, 0.9),
       plannedEarlyMinutes: meanOf(apart.map((minutes) => Math.max(0, -minutes))),

@@ -83,6 +83,18 @@ describe("a comparison", PATIENT, () => {
     expect(results[0]!.differences).toBeNull();
   });
 
+  test("[P2] [P3] sees drivers come before the time of riders who knew it and could schedule, and to the others after", async () => {
+    const file = join(folder, "scheduled.json");
+    writeFileSync(file, JSON.stringify({ settings: { dispatch: { kind: "sequential", scheduledRides: true } } }));
+    const whole = { ...experiment(`sequential,${file}`, [1]), hours: 1, drivers: 60 };
+    const comparison = await compare(whole, { signal: new AbortController().signal, onProgress: () => {} });
+    const [none, scheduled] = comparison!.results.map(({ runs }) => runs[0]!);
+    expect(scheduled!.requests).toBe(none!.requests);
+    expect(none!.figures.plannedEarlyMinutes).toBe(0);
+    expect(scheduled!.figures.plannedEarlyMinutes).toBeGreaterThan(1);
+    expect(scheduled!.figures.plannedLateMinutes).toBeLessThan(none!.figures.plannedLateMinutes);
+  });
+
   test("is nothing when it is stopped", async () => {
     const stop = new AbortController();
     const onProgress = () => stop.abort();
