@@ -20,7 +20,7 @@ import { fewerUnderLoad } from "./overload.ts";
 import { candidatesFor, hasLeft, queueAt } from "./queue-places.ts";
 import { byTurn, reachOf } from "./queue-zones.ts";
 import { isLive, type Pursuit, type Turn } from "./shard-state.ts";
-import { type Session, serves } from "./supply.ts";
+import { type Session, serves, statusOf } from "./supply.ts";
 
 const NOBODY: Sifted = { found: 0, candidates: [], leftOut: [] };
 
@@ -117,8 +117,8 @@ export function makeOffers(turn: Turn, rideId: RideId): void {
   while (room > 0 && budget > 0) {
     const next = pursuit.reserve.shift();
     if (next === undefined) break;
-    // Since he was found, another ride of this shard may have asked him.
-    if (shard.liveOfferOf.has(next.candidate.driverId)) continue;
+    // Since he was found, another ride of this shard may have asked him, and he may have paused.
+    if (shard.liveOfferOf.has(next.candidate.driverId) || hasRetired(turn, next.candidate)) continue;
     if (pursuit.zone !== null && hasLeft(turn, pursuit.zone, next.candidate)) continue;
     intendOffer(turn, ride, next, { wave: pursuit.wave, rank: rank++, ranker: pursuit.ranker, instead: null });
     room--;
@@ -126,6 +126,12 @@ export function makeOffers(turn: Turn, rideId: RideId): void {
   }
   if (room > 0 && budget > 0) shard.timers.set("ride.search", rideId, passedBy ? now : now + searchEveryMs);
   else shard.timers.clear("ride.search", rideId);
+}
+
+/** Whether a driver of this shard is free no more since he was found; of another's, his shard says so when he is asked. */
+function hasRetired({ shard, now }: Turn, { driverId, shard: his }: Candidate): boolean {
+  const session = his === shard.setting.name ? shard.supply.sessions.get(driverId) : undefined;
+  return session !== undefined && statusOf(session, now).state !== "available";
 }
 
 /** A driver has just become free here: the nearest ride that waits for want of drivers looks again at once, if there is one. */

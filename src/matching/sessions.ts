@@ -143,8 +143,9 @@ export function tellDriver(turn: Turn, driverId: DriverId, epoch: number, notice
   if (session === null) return false;
   if (notice.type === "offer") {
     // Said before and late: he has accepted it since. Or the word that his ride is over did not reach him: his next fix
-    // finds that out (T8), and a ride forgotten for a new offer would stay on his screen for ever.
-    if (session.held?.kind === "engaged") return session.held.offerId === notice.offerId;
+    // finds that out (T8), and a ride forgotten for a new offer would stay on his screen for ever. Or he has paused since.
+    const isHis = session.held?.offerId === notice.offerId;
+    if (session.held?.kind === "engaged" || (!session.available && !isHis)) return isHis;
     session.held = { offerId: notice.offerId, kind: "offered", zone: notice.zone };
     watchHeld(turn, session, notice.ttlMs);
   } else if (notice.type === "offer.closed") {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { OfferId } from "../../../src/domain/ride.ts";
 import { LIMITS } from "../../../src/matching/limits.ts";
 import { memoryOf } from "../../../src/matching/supply.ts";
 import { at, changesNothing, driverId, HERE, ofType, PICKUP, rideIdOf, ShardKit, toldTo } from "./shard-kit.ts";
@@ -153,6 +154,18 @@ describe("a driver whose ride is in another shard", () => {
     });
     expect(ofType(effects, "answer")[0]?.answer).toEqual({ type: "pushed", outcome: "no_socket" });
     expect(toldTo(effects, "ann")).toEqual([]);
+  });
+
+  test("[O16] is not shown it when he has paused meanwhile, unless it is on his screen already", () => {
+    const kit = pushed();
+    const push = (shown: OfferId) => {
+      const notice = { type: "offer", ...card, offerId: shown } as const;
+      const effects = kit.say({ type: "driver.told", driverId: driverId("ann"), epoch: 1, notice });
+      return ofType(effects, "answer")[0]?.answer;
+    };
+    kit.say({ type: "driver.available", driverId: driverId("ann"), epoch: 1, available: false });
+    expect(push(offerId)).toEqual({ type: "pushed", outcome: "sent" });
+    expect(push(`${rideIdOf(5)}#4` as OfferId)).toEqual({ type: "pushed", outcome: "no_socket" });
   });
 
   test("[D5] is free again ten seconds after an offer that nobody closed", () => {

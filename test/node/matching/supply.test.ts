@@ -72,6 +72,15 @@ describe("supply", () => {
     expect(kit.offerTo("ann").state).toBe("offered");
   });
 
+  test("[D11] a driver who pauses after he was found is passed over when the next is asked", () => {
+    const kit = new ShardKit({ waveSize: 1 });
+    for (const [name, meters] of Object.entries({ ann: 200, bob: 300, cat: 400 })) kit.driver(name, meters);
+    kit.request("rita");
+    kit.say({ type: "driver.available", driverId: driverId("bob"), epoch: 1, available: false });
+    kit.say({ type: "offer.declined", ...kit.from("ann", kit.offerTo("ann").id) });
+    expect(kit.offersOf().map(({ driverId: asked }) => asked)).toEqual(["ann", "cat"]);
+  });
+
   test("[D11] a driver's status follows him through an offer and a ride, told once at each change", () => {
     const kit = new ShardKit();
     kit.assigned();
