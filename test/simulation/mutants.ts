@@ -163,7 +163,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edit(OUTBOX, "if (sent) return;", "if (sent) return this.archived(batch.map(({ id }) => id));"),
   ),
   "an alarm that is never set again": mutant(
-    ["L0", "L1", "L2", "L3"],
+    ["L0", "L1", "L2", "L3", "P2"],
     edit(RUNTIME, "    const now = this.#now();\n    this.#alarmAt = null;", "    const now = this.#now();"),
   ),
   "an expiry that does not survive its object": mutant(
