@@ -50,11 +50,11 @@ function hintDriversOf(turn: Turn, vehicleType: VehicleType): void {
   }
 }
 
-/** He has waited long enough since his last ride and his last hint, and is on his way neither by that nor of his own. */
+/** He has waited long enough for a ride and for a hint, is on his way neither by one nor of his own, and queues nowhere. */
 function isDue(session: Session, { shard, now }: Turn): boolean {
   const { hintEveryMs } = shard.setting.market.dispatch;
-  const { destination, hint, idleSince } = session;
-  if (destination !== undefined || sentTo(session, now) !== null) return false;
+  const { driverId, destination, hint, idleSince } = session;
+  if (shard.places.has(driverId) || destination !== undefined || sentTo(session, now) !== null) return false;
   return now - Math.max(idleSince, hint?.at ?? 0) >= hintEveryMs;
 }
 

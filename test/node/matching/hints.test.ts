@@ -18,8 +18,12 @@ const EVERY_MS = 10 * MINUTE_MS;
 class HintKit extends ShardKit {
   readonly #places = new Map<string, LatLng>();
 
-  constructor(dispatch: Partial<Market["dispatch"]> = {}, tariff: Partial<Market["tariff"]> = {}) {
-    super({ hintEveryMs: EVERY_MS, maximumRadiusMeters: 1_000, ...dispatch }, tariff);
+  constructor(
+    dispatch: Partial<Market["dispatch"]> = {},
+    tariff: Partial<Market["tariff"]> = {},
+    zones: Market["zones"] = [],
+  ) {
+    super({ hintEveryMs: EVERY_MS, maximumRadiusMeters: 1_000, ...dispatch }, tariff, zones);
   }
 
   idler(name: string, meters = QUIET_METERS, profile: Partial<DriverProfile> = {}): void {
@@ -50,8 +54,8 @@ class HintKit extends ShardKit {
 }
 
 /** Ann has nearly waited long enough, and three riders have just heard that nobody comes. */
-function annWaits(dispatch: Partial<Market["dispatch"]> = {}): HintKit {
-  const kit = new HintKit(dispatch);
+function annWaits(dispatch: Partial<Market["dispatch"]> = {}, zones: Market["zones"] = []): HintKit {
+  const kit = new HintKit(dispatch, {}, zones);
   kit.idler("ann");
   kit.pass(6);
   kit.riders(3);
@@ -147,6 +151,12 @@ describe("a driver who waits while riders elsewhere have no driver", () => {
     kit.say({ type: "driver.available", driverId: driverId("ann"), epoch: 1, ...standing });
     kit.pass(4);
     expect(kit.hinted()).toEqual([]);
+  });
+
+  test.each([true, false])("[D20] hears none who stands in a queue: %s", (queueZones) => {
+    const kit = annWaits({ queueZones }, [{ name: "home", center: at(QUIET_METERS), radiusMeters: 100 }]);
+    kit.pass(4);
+    expect(kit.hinted()).toEqual(queueZones ? [] : ["ann"]);
   });
 
   test("[D20] hears none who drives another kind of car than is wanted there", () => {
