@@ -128,7 +128,7 @@ export class Auditor {
     if (command.type === "attach") {
       const newest = this.#newestTicket.get(driverId) ?? 0;
       promise(
-        command.ticketExpiresAt >= newest,
+        command.ticketExpiresAt > newest,
         "S9",
         () => `${driverId} is at the socket of ${command.ticketId} again`,
       );

@@ -98,14 +98,15 @@ export function applyToLock(state: LockState, now: EpochMs, command: LockCommand
 type LockCommandOf<T extends LockCommand["type"]> = Extract<LockCommand, { type: T }>;
 
 /**
- * The newest socket wins by epoch; a ticket opens one socket once. A ticket older than one already used is refused like
- * a used one: its call was lost on the way, its driver has come in by another since, and a lock that took the late one
- * for the newest would look for him at a socket that nobody has.
+ * The newest socket wins by epoch; a ticket opens one socket once. A ticket no newer than one already used is refused
+ * like a used one: its call was lost on the way, its driver has come in by another since, and a lock that took the late
+ * one for the newest would look for him at a socket that nobody has. Of two of the same moment nobody knows which is the
+ * newer; whose ticket is refused gets another.
  */
 function attach(state: LockState, now: EpochMs, command: LockCommandOf<"attach">): LockStep {
   const { ticketId, ticketExpiresAt } = command;
   const alive = Object.entries(state.tickets).filter(([, expiresAt]) => expiresAt > now);
-  const newer = alive.some(([, at]) => at > ticketExpiresAt && at <= now + BELIEVABLE_TICKET_MS);
+  const newer = alive.some(([, at]) => at >= ticketExpiresAt && at <= now + BELIEVABLE_TICKET_MS);
   if (ticketId in state.tickets || newer || ticketExpiresAt <= now) return { state, answer: { type: "replayed" } };
   const epoch = state.epoch + 1;
   return {

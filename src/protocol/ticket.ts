@@ -20,6 +20,7 @@ export interface SocketTicket {
   readonly profile: DriverProfile;
   /** Burned by the driver's lock at the first attach. */
   readonly ticketId: string;
+  /** To the millisecond: by it the lock tells which of a driver's tickets is the newer. */
   readonly expiresAt: EpochMs;
   /** When the token that it was got with expires: the socket ends then, and so do those that a shard sends him on to. */
   readonly sessionEndsAt: EpochMs;
@@ -34,7 +35,7 @@ const Claims = z.object({
   shard: ShardNameField,
   profile: ProfileField,
   jti: TicketIdField,
-  exp: z.int(),
+  expiresAt: WholeField,
   sessionEndsAt: WholeField,
 });
 
@@ -44,12 +45,13 @@ export function mintTicket(
   { driverId, shard, profile, ticketId, sessionEndsAt }: Omit<SocketTicket, "expiresAt">,
   at: EpochMs,
 ): Promise<string> {
-  return new SignJWT({ shard, profile, sessionEndsAt })
+  const expiresAt = at + TICKET_TTL_MS;
+  return new SignJWT({ shard, profile, expiresAt, sessionEndsAt })
     .setProtectedHeader({ alg: ALGORITHM })
     .setSubject(driverId)
     .setJti(ticketId)
     .setAudience(AUDIENCE)
-    .setExpirationTime(Math.floor((at + TICKET_TTL_MS) / SECOND_MS))
+    .setExpirationTime(Math.floor(expiresAt / SECOND_MS))
     .sign(secret);
 }
 
@@ -59,12 +61,12 @@ export async function readTicket(secret: Uint8Array, text: string, at: EpochMs):
     const { payload } = await jwtVerify(text, secret, {
       algorithms: [ALGORITHM],
       audience: AUDIENCE,
+      requiredClaims: ["exp"],
       currentDate: new Date(at),
     });
     const claims = Claims.safeParse(payload);
     if (!claims.success) return { ok: false, reason: "invalid" };
-    const { sub, shard, profile, jti, exp, sessionEndsAt } = claims.data;
-    const expiresAt = exp * SECOND_MS;
+    const { sub, shard, profile, jti, expiresAt, sessionEndsAt } = claims.data;
     return { ok: true, ticket: { driverId: sub, shard, profile, ticketId: jti, expiresAt, sessionEndsAt } };
   } catch (error) {
     return { ok: false, reason: error instanceof errors.JWTExpired ? "expired" : "invalid" };

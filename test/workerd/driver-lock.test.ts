@@ -16,8 +16,12 @@ const HERE = shardNameAt(here);
 const THERE = shardNameAt(beyond);
 const madeUp = (shard: string, seq: number) => `${shard.slice("cell:".length)}.${"0".repeat(26)}#${seq}` as OfferId;
 
-const attach = (driver: string, ticketId = crypto.randomUUID(), shard = HERE) =>
-  lockOf(driver).attach({ driverId: driver as DriverId, shard, ticketId, ticketExpiresAt: Date.now() + 30_000 });
+let tickets = 0;
+/** Every ticket is a little newer than the one before. */
+const attach = (driver: string, ticketId = crypto.randomUUID(), shard = HERE) => {
+  const ticketExpiresAt = Date.now() + 30_000 + ++tickets;
+  return lockOf(driver).attach({ driverId: driver as DriverId, shard, ticketId, ticketExpiresAt });
+};
 const reserve = (driver: string, seq: number, shard = HERE) =>
   lockOf(driver).reserve({ driverId: driver as DriverId, offerId: madeUp(shard, seq), seq, shard });
 const release = (driver: string, seq: number, shard = HERE) =>

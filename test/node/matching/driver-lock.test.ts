@@ -13,11 +13,12 @@ import {
 import { ELSEWHERE, HERE, START } from "./shard-kit.ts";
 
 const offer = (name: string) => name as OfferId;
+/** Tickets `t1`, `t2` … were given one after the other. */
 const attach = (ticketId: string, shard = HERE): LockCommand => ({
   type: "attach",
   shard,
   ticketId,
-  ticketExpiresAt: START + 30_000,
+  ticketExpiresAt: START + 30_000 + Number(ticketId.slice(1)),
 });
 const reserve = (seq: number, shard = HERE): LockCommand => ({
   type: "reserve",
@@ -120,16 +121,21 @@ describe("attaching", () => {
     expect(types).toEqual(["attached", "replayed"]);
     expect(state.epoch).toBe(1);
     const fresh: LockCommand = { type: "attach", shard: HERE, ticketId: "t2", ticketExpiresAt: START + 60_000 };
-    const later = run([fresh], state, START + 30_000).state;
+    const later = run([fresh], state, START + 30_001).state;
     expect(Object.keys(later.tickets)).toEqual(["t2"]);
   });
 
   test("[K4] [L5] refuses a ticket that has expired, and one older than a ticket used since", () => {
-    expect(run([attach("t1")], NEW_LOCK, START + 30_000).types).toEqual(["replayed"]);
+    expect(run([attach("t1")], NEW_LOCK, START + 30_001).types).toEqual(["replayed"]);
     const newer: LockCommand = { type: "attach", shard: ELSEWHERE, ticketId: "t2", ticketExpiresAt: START + 31_000 };
     const { types, state } = run([newer, attach("t1")]);
     expect(types).toEqual(["attached", "replayed"]);
     expect(state.session).toEqual({ shard: ELSEWHERE, epoch: 1 });
+  });
+
+  test("[K4] [L5] refuses a ticket of the same moment as one used since: which of them is newer nobody knows", () => {
+    const twin: LockCommand = { type: "attach", shard: ELSEWHERE, ticketId: "t2", ticketExpiresAt: START + 30_001 };
+    expect(run([attach("t1"), twin]).types).toEqual(["attached", "replayed"]);
   });
 
   test("[K4] [K5] says nothing about what the driver holds: that outlives every socket", () => {

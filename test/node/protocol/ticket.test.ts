@@ -27,6 +27,7 @@ function forged(change: { alg?: string; audience?: string; key?: Uint8Array; cla
     profile,
     jti: "t1",
     exp: now / 1_000 + 30,
+    expiresAt: now + TICKET_TTL_MS,
     sessionEndsAt,
     ...change.claims,
   })
@@ -44,11 +45,23 @@ describe("a socket ticket", () => {
     expect(await readTicket(secret, await mint(), now + TICKET_TTL_MS)).toEqual({ ok: false, reason: "expired" });
   });
 
+  test("[K4] of a later millisecond is known to be newer", async () => {
+    const [first, second] = await Promise.all(
+      [now, now + 1].map(async (at) => {
+        const holder = { driverId, shard, profile, ticketId: "t1", sessionEndsAt };
+        const reading = await readTicket(secret, await mintTicket(secret, holder, at), at);
+        return reading.ok && reading.ticket.expiresAt;
+      }),
+    );
+    expect([first, second]).toEqual([now + TICKET_TTL_MS, now + TICKET_TTL_MS + 1]);
+  });
+
   test.each([
     ["another key", forged({ key: new TextEncoder().encode("some other secret of thirty-two bytes") })],
     ["another algorithm", forged({ alg: "HS512" })],
     ["another audience", forged({ audience: "kerb" })],
     ["no expiry", forged({ claims: { exp: undefined } })],
+    ["no moment", forged({ claims: { expiresAt: undefined } })],
     ["no end of its session", forged({ claims: { sessionEndsAt: undefined } })],
     ["no ticket id", forged({ claims: { jti: undefined } })],
     ["an object's name that is no shard", forged({ claims: { shard: "fleet" } })],
