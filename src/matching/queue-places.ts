@@ -135,13 +135,12 @@ export function candidatesFor(shard: ShardState, query: NearbyQuery, now: EpochM
   return found.sort(byTurn).slice(0, Math.min(limit, LIMITS.candidatesPerSearch));
 }
 
-/** Whether a driver of this shard is free in the queue no more since he was found; of another's it is not known. */
-export function hasLeft({ shard, now }: Turn, zone: string, { driverId, shard: his }: Candidate): boolean {
+/** Whether a driver of this shard stands in the queue no more since he was found; of another's it is not known. */
+export function hasLeft({ shard }: Turn, zone: string, { driverId, shard: his }: Candidate): boolean {
   const { setting, places, supply } = shard;
   if (his !== setting.name) return false;
-  const [place, session] = [places.get(driverId), supply.sessions.get(driverId)];
-  const isThere = place?.zone === zone && !place.riding && session !== undefined;
-  return !isThere || statusOf(session, now).state !== "available";
+  const place = places.get(driverId);
+  return place?.zone !== zone || place.riding || !supply.sessions.has(driverId);
 }
 
 /** All together and not at once: where the first of a long queue leaves, everybody's place has changed. */

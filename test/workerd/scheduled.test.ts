@@ -7,6 +7,7 @@ import type { LatLng } from "../../src/domain/place.ts";
 import type { RideId } from "../../src/domain/ride.ts";
 import { MINUTE_MS, SECOND_MS } from "../../src/domain/time.ts";
 import { cellsWithOpenRides, cellsWithSilentRides } from "../../src/history/queries.ts";
+import { PATIENTLY } from "../patience.ts";
 import { alarmOf, rideAt, rowsOf, shardNameAt, shardOf } from "./shard-tools.ts";
 import {
   call,
@@ -20,7 +21,6 @@ import {
   type TestDriver,
 } from "./support.ts";
 
-const SOON = { timeout: 15_000, interval: 200 };
 const HOUR_MS = 60 * MINUTE_MS;
 /** A cell of its own for every test. */
 let places = 0;
@@ -47,7 +47,7 @@ async function schedule(rider: string, pickup: LatLng, pickupAt: number): Promis
     const response = await ask(rider, { ...tripFrom(pickup), pickupAt });
     expect(response.status).toBe(201);
     ride = await response.json<RideView>();
-  }, SOON);
+  }, PATIENTLY);
   return ride!;
 }
 
@@ -117,12 +117,12 @@ describe("a ride for later", () => {
       const pickupAt = Date.now() + 6 * 24 * HOUR_MS;
       const { id } = await schedule(`ross-${how}`, at, pickupAt);
       const unconfirmed = () => rowsOf(at, "SELECT version FROM events WHERE archived = 0");
-      await vi.waitFor(async () => expect(await unconfirmed()).toEqual([]), SOON);
+      await vi.waitFor(async () => expect(await unconfirmed()).toEqual([]), PATIENTLY);
       if (how === "evicted") await evictDurableObject(shardOf(at));
       else await abortAllDurableObjects();
       await shardOf(at).wake();
       // Death may have taken the confirmation back.
-      await vi.waitFor(async () => expect(await unconfirmed()).toEqual([]), SOON);
+      await vi.waitFor(async () => expect(await unconfirmed()).toEqual([]), PATIENTLY);
       await later(at, 2 * HOUR_MS);
       // Nothing is left to do before it may be time.
       expect(await alarmOf(at)).toBe(pickupAt - 20 * MINUTE_MS);
@@ -139,7 +139,7 @@ describe("a ride for later", () => {
       expect(await rideAt(at, id)).toMatchObject({ state: "completed", version: 6, pickupAt });
       const kinds = ["scheduled", "dispatched", "assigned", "arrived", "started", "completed"];
       const expected = kinds.map((kind, index) => `${index + 1} ride.${kind}`);
-      await vi.waitFor(async () => expect(await keptEvents(id)).toEqual(expected), SOON);
+      await vi.waitFor(async () => expect(await keptEvents(id)).toEqual(expected), PATIENTLY);
       const row = await env.HISTORY.prepare("SELECT body FROM rides WHERE ride_id = ?").bind(id).first<string>("body");
       expect(JSON.parse(row!)).toMatchObject({ state: "completed", request: { pickupAt } });
       driver.close();
@@ -149,7 +149,7 @@ describe("a ride for later", () => {
   test("[P4] begins beside its rider's open ride, in the same database", async () => {
     const at = place();
     const { id } = await schedule("rhea", at, Date.now() + 6 * MINUTE_MS);
-    await vi.waitFor(async () => expect(await rideAt(at, id)).toMatchObject({ state: "matching" }), SOON);
+    await vi.waitFor(async () => expect(await rideAt(at, id)).toMatchObject({ state: "matching" }), PATIENTLY);
     const driver = await driverAt("dina", at);
     const { offerId } = await driver.hear("offer");
     driver.say({ type: "offer.accept", cid: "a", offerId });
@@ -159,7 +159,7 @@ describe("a ride for later", () => {
     expect(busy).toMatchObject({ type: "/problems/rider-busy", rideId: id });
     expect((await ask("rolf", tripFrom(at))).status).toBe(201);
     const { id: other } = await schedule("rolf", at, Date.now() + 6 * MINUTE_MS);
-    await vi.waitFor(async () => expect(await rideAt(at, other)).toMatchObject({ state: "matching" }), SOON);
+    await vi.waitFor(async () => expect(await rideAt(at, other)).toMatchObject({ state: "matching" }), PATIENTLY);
     const open = await rowsOf(at, "SELECT state FROM rides WHERE rider_id = 'rolf' AND ended_at IS NULL");
     expect(open).toEqual([{ state: "matching" }, { state: "matching" }]);
     driver.close();
@@ -196,7 +196,7 @@ describe("history's minute", () => {
     const at = place();
     const pickupAt = Date.now() + 24 * HOUR_MS;
     const { id } = await schedule("ruth", at, pickupAt);
-    await vi.waitFor(async () => expect(await keptEvents(id)).toEqual(["1 ride.scheduled"]), SOON);
+    await vi.waitFor(async () => expect(await keptEvents(id)).toEqual(["1 ride.scheduled"]), PATIENTLY);
     const mustHaveBegun = pickupAt - 5 * MINUTE_MS;
     const cell = shardNameAt(at).slice("cell:".length);
     const silent = async (since: number) => (await cellsWithSilentRides(env.HISTORY, since, 99)).includes(cell);
@@ -206,7 +206,7 @@ describe("history's minute", () => {
     // An alarm that was lost is found by that call; from the beginning of the search on the ride is as any other.
     const begun = mustHaveBegun - 10 * MINUTE_MS;
     await later(at, begun - Date.now());
-    await vi.waitFor(async () => expect(await keptEvents(id)).toHaveLength(2), SOON);
+    await vi.waitFor(async () => expect(await keptEvents(id)).toHaveLength(2), PATIENTLY);
     expect([await silent(begun), await silent(begun + 1)]).toEqual([false, true]);
   });
 });
