@@ -63,8 +63,8 @@ export class DispatchShard extends DurableObject<Env> implements DispatchShardAp
     return viewRide(call, this.#runtime);
   }
 
-  async quoteRide({ request }: Parameters<DispatchShardApi["quoteRide"]>[0]) {
-    return quoteRide(this.#ask({ type: "quote.asked", request }), this.#runtime, this.#outside);
+  async quoteRide({ riderId, request }: Parameters<DispatchShardApi["quoteRide"]>[0]) {
+    return quoteRide(this.#ask({ type: "quote.asked", riderId, request }), this.#runtime, this.#outside);
   }
 
   async explainRide(rideId: RideId) {

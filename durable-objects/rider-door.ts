@@ -1,6 +1,7 @@
 /** A rider's way in to the shard that has his ride, or would have it: what it is like, how it stands, what happens. */
 import type { Quote } from "../src/domain/quote.ts";
 import type { Answer } from "../src/matching/commands.ts";
+import type { TooManyQuotes } from "../src/matching/quote-rate.ts";
 import { RideIdField } from "../src/protocol/fields.ts";
 import { readSubject } from "../src/protocol/internal-headers.ts";
 import type { DispatchShardApi } from "../src/protocol/peer.ts";
@@ -40,7 +41,12 @@ export function viewRide(
 }
 
 /** The shard's draft, and the neighbours' drivers where one of them may be nearer. */
-export async function quoteRide(draft: Answer, runtime: ShardRuntime, outside: ObjectOutside): Promise<Quote | null> {
+export async function quoteRide(
+  draft: Answer,
+  runtime: ShardRuntime,
+  outside: ObjectOutside,
+): Promise<Quote | TooManyQuotes | null> {
+  if (draft.type === "too_many_quotes") return draft;
   if (draft.type !== "quote") return null;
   const { beyond } = draft.draft;
   if (beyond === null) return runtime.quote(draft.draft, []);

@@ -27,6 +27,7 @@ const KINDS = {
   "key-reused": { status: 422, title: "The Idempotency-Key belongs to another request" },
   "model-refused": { status: 422, title: "The model cannot be promoted" },
   "upgrade-required": { status: 426, title: "This is a WebSocket" },
+  "too-many-quotes": { status: 429, title: "Too many quotes in a minute" },
   "too-many-rides": { status: 429, title: "Too many rides in a minute" },
   "too-many-streams": { status: 429, title: "Too many readers of this ride" },
   internal: { status: 500, title: "Something failed on our side" },

@@ -4,7 +4,7 @@ import type { ShardName } from "../domain/place.ts";
 import type { Quote } from "../domain/quote.ts";
 import type { RideRequest, RiderId } from "../domain/ride.ts";
 import { type Config, marketAt } from "../env.ts";
-import type { Quoted } from "../protocol/peer.ts";
+import type { Quoted, TooManyQuotes } from "../protocol/peer.ts";
 import { mintQuote, QUOTE_TTL_MS, readQuote } from "../protocol/quote.ts";
 import { QuoteBody, RideRequestBody } from "../protocol/rider.ts";
 import { centerOfShard } from "../routing/shard-map.ts";
@@ -23,14 +23,20 @@ export function quoteRoutes(config: Config) {
     security: BEARER,
     middleware: requires(config, "rider"),
     request: { body: bodyOf(RideRequestBody) },
-    responses: { 200: jsonOf("The quote", QuoteBody), ...refusals(400, 401, 403, 413, 415, 422, 503) },
+    responses: { 200: jsonOf("The quote", QuoteBody), ...refusals(400, 401, 403, 413, 415, 422, 429, 503) },
   });
 
   return newRoutes().openapi(quote, async (c) => {
     const { riderId } = callerAs(c.var.caller, "rider");
     const request = c.req.valid("json");
     const shard = shardServingTrip(config, request);
-    const quoted = await callShard(c.env, shard, async (stub): Promise<Quote | null> => stub.quoteRide({ request }));
+    const quoted = await callShard(
+      c.env,
+      shard,
+      async (stub): Promise<Quote | TooManyQuotes | null> => stub.quoteRide({ riderId, request }),
+    );
+    if (quoted !== null && "type" in quoted)
+      throw new Refusal("too-many-quotes", { retryAfterMs: quoted.retryAfterMs });
     if (quoted === null) throw new Refusal("overloaded", { retryAfterMs: retryAfterMs() });
     const { pickup, dropoff, vehicleType } = request;
     const ride = { riderId, market: marketOf(config, shard), pickup, dropoff, vehicleType };

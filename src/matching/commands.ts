@@ -22,6 +22,7 @@ import type { Ranked } from "../ranking/ranker.ts";
 import type { Decision } from "./decision.ts";
 import type { LoadSample } from "./overload.ts";
 import type { BroughtPlace, PlaceCommand, PlaceWrite } from "./queue-places.ts";
+import type { TooManyQuotes } from "./quote-rate.ts";
 import type { PickupTimeRefused } from "./scheduled.ts";
 import type { SessionMemory } from "./supply.ts";
 
@@ -81,7 +82,7 @@ export type Command =
       /** The fare he was promised, and until when. */
       readonly quoted: Quoted | null;
     }
-  | { readonly type: "quote.asked"; readonly request: RideRequest }
+  | { readonly type: "quote.asked"; readonly riderId: RiderId; readonly request: RideRequest }
   | { readonly type: "ride.cancelled"; readonly rideId: RideId; readonly riderId: RiderId }
   | { readonly type: "ride.rated"; readonly rideId: RideId; readonly by: RatedBy; readonly stars: number }
   // the driver, from whichever shard holds his socket
@@ -299,6 +300,7 @@ export type Answer =
   | { readonly type: "refused"; readonly reason: "quote_expired" }
   | PickupTimeRefused
   | { readonly type: "quote"; readonly draft: QuoteDraft }
+  | TooManyQuotes
   /** The rider has asked for too many rides; after this long he may ask again. */
   | { readonly type: "refused"; readonly reason: "too_many_rides"; readonly retryAfterMs: number }
   | { readonly type: "verdict"; readonly verdict: Verdict }

@@ -42,6 +42,9 @@ export const LIMITS = {
   /** Rides one rider may ask for within `rideRateMs` in one shard, cancelled ones too; the next waits. */
   rideRate: 5,
   rideRateMs: MINUTE_MS,
+  /** Quotes one rider may ask for within `quoteRateMs` of one shard. */
+  quoteRate: 30,
+  quoteRateMs: MINUTE_MS,
   /** Sockets in one shard; one more driver is sent away to come back later. */
   sessions: 5_000,
   /** How often a driver may give one ride back before it ends unserved. */

@@ -1,4 +1,4 @@
-/** What a ride would be like, for a rider who has not asked for one. Promises nothing but the fare, and keeps nothing. */
+/** What a ride would be like, for a rider who has not asked for one. Promises nothing but the fare. */
 import type { Candidate } from "../domain/driver.ts";
 import type { Quote } from "../domain/quote.ts";
 import { haversineMeters, metersToCellEdge } from "../spatial/distance.ts";
@@ -13,11 +13,16 @@ const DRIVERS_COUNTED = 8;
 const BLUR_SECONDS = 30;
 
 /** What this shard knows of it, and whom to ask about drivers beyond its border. */
-export function draftQuote(turn: Turn, { request }: CommandOf<"quote.asked">): void {
+export function draftQuote(turn: Turn, { riderId, request }: CommandOf<"quote.asked">): void {
   const { shard, now } = turn;
   const { cell, market } = shard.setting;
   if (!takesNewRides(shard.overload)) {
     turn.answer({ type: "refused", reason: "overloaded" });
+    return;
+  }
+  const refusal = shard.quoteRate.refusalOf(riderId, now);
+  if (refusal !== null) {
+    turn.answer(refusal);
     return;
   }
   const query: NearbyQuery = {

@@ -14,6 +14,7 @@ import type { Hold } from "./forward.ts";
 import { LookAhead } from "./look-ahead.ts";
 import { AT_EASE, type Overload } from "./overload.ts";
 import type { QueuePlace } from "./queue-zones.ts";
+import { QuoteRate } from "./quote-rate.ts";
 import { RecentWishes } from "./recent-wishes.ts";
 import { type Session, Supply } from "./supply.ts";
 import { NO_SURGE, type Surge } from "./tariff.ts";
@@ -91,6 +92,7 @@ export class ShardState {
   readonly wishes = new RecentWishes();
   readonly travelTimes: TravelTimes;
   readonly lookAhead: LookAhead;
+  readonly quoteRate = new QuoteRate();
   overload: Overload = AT_EASE;
   surge: Surge = NO_SURGE;
   /** Without those that are only scheduled. */

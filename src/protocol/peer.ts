@@ -11,12 +11,13 @@ import type { OfferId, OfferVerdict, RideId, RideRequest, RiderId } from "../dom
 import type { EpochMs } from "../domain/time.ts";
 import type { Answer, FromDriver, NearbyQuery, Quoted, RatedBy, ReleaseOutcome } from "../matching/commands.ts";
 import type { BroughtPlace } from "../matching/queue-places.ts";
+import type { TooManyQuotes } from "../matching/quote-rate.ts";
 import type { AuditReport } from "../matching/reconcile.ts";
 import type { RideExplanation } from "./ops.ts";
 import type { RideRange, RidesDigest, RideVersion } from "./ride-digest.ts";
 
 /** The Worker speaks with shards in these words, and knows the core only through them. */
-export type { Answer, Quoted, RatedBy };
+export type { Answer, Quoted, RatedBy, TooManyQuotes };
 
 export type Subject =
   | { readonly role: "rider"; readonly riderId: RiderId }
@@ -34,7 +35,7 @@ export interface DispatchShardApi {
     quoted: Quoted | null;
   }): Promise<Answer>;
   /** What this ride would be like; null while no new rides are taken. */
-  quoteRide(call: { request: RideRequest }): Promise<Quote | null>;
+  quoteRide(call: { riderId: RiderId; request: RideRequest }): Promise<Quote | TooManyQuotes | null>;
   /** Answers `not_found` to a subject who has no part in the ride, as it does for a ride that never was. */
   viewRide(call: { rideId: RideId; subject: Subject }): Promise<Answer>;
   /** The decisions taken for a ride, with what came of them; null for one that is not in this shard's rows. */

@@ -36,13 +36,24 @@ test("[Q5] a quote counts a driver here and one beyond the border, and says what
   expect(nobody.tripSeconds).toBeCloseTo(nobody.tripMeters / 3.4, -1);
 
   const drivers = [await driverAt("qd-beyond", beyond), await driverAt("qd-here", { ...here, lat: here.lat + 0.01 })];
+  // Another rider each time: one may not ask so often.
   await expect
-    .poll(async () => QuoteBody.parse(await (await quoteFor("quinn")).json()))
+    .poll(async () => QuoteBody.parse(await (await quoteFor(crypto.randomUUID())).json()))
     // The one beyond is nearer: 420 m.
     .toMatchObject({ drivers: 2, pickupSeconds: 150 });
   const other = await quoteFor("quinn", { ...wish, vehicleType: "xl" });
   expect(await other.json()).toMatchObject({ drivers: 0 });
   for (const driver of drivers) driver.close();
+});
+
+test("[Q5] who asks too often hears when to ask again, and nobody else does", async () => {
+  const answers = await Promise.all(Array.from({ length: 31 }, async () => quoteFor("quickly")));
+  const refused = answers.filter(({ status }) => status !== 200);
+  expect(refused).toHaveLength(1);
+  const problem = await problemOf(refused[0]!, 429);
+  expect(problem.type).toBe("/problems/too-many-quotes");
+  expect(Number(refused[0]!.headers.get("retry-after"))).toBeGreaterThan(0);
+  expect((await quoteFor("quietly")).status).toBe(200);
 });
 
 test("[Q6] the quoted fare is the ride's, and the quote has made no ride", async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { RiderId } from "../../../src/domain/ride.ts";
 import { finishQuote } from "../../../src/matching/quote.ts";
 import { fareCents, NO_SURGE, nextSurge, type Surge, surgeOf } from "../../../src/matching/tariff.ts";
 import { answerIn, at, changesNothing, MARKET, PICKUP, ShardKit } from "./shard-kit.ts";
@@ -13,8 +14,10 @@ const REQUEST = {
   accessible: false,
 } as const;
 
-const drafted = (kit: ShardKit, change: object = {}) =>
-  answerIn(kit.say({ type: "quote.asked", request: { ...REQUEST, ...change } }), "quote").draft;
+const asked = (change: object = {}, rider = "rita") =>
+  ({ type: "quote.asked", riderId: rider as RiderId, request: { ...REQUEST, ...change } }) as const;
+
+const drafted = (kit: ShardKit, change: object = {}) => answerIn(kit.say(asked(change)), "quote").draft;
 
 describe("[Q5] a quote", () => {
   test("tells the trip, its fare and the quickest of the drivers who could take it, in half minutes", () => {
@@ -57,13 +60,23 @@ describe("[Q5] a quote", () => {
   test("keeps nothing and tells nobody else", () => {
     const kit = new ShardKit();
     kit.driver("ann", 500);
-    expect(changesNothing(kit.say({ type: "quote.asked", request: REQUEST }))).toBe(true);
+    expect(changesNothing(kit.say(asked()))).toBe(true);
+  });
+
+  test("is refused to a rider who has asked for thirty within a minute, until it is past", () => {
+    const kit = new ShardKit();
+    for (let n = 0; n < 30; n++) drafted(kit);
+    kit.now += 20_000;
+    expect(answerIn(kit.say(asked()), "too_many_quotes").retryAfterMs).toBe(40_000);
+    expect(answerIn(kit.say(asked({}, "rosa")), "quote").draft.found).toEqual([]);
+    kit.now += 40_000;
+    expect(drafted(kit).found).toEqual([]);
   });
 
   test("is refused while the shard takes no new rides", () => {
     const kit = new ShardKit();
     kit.shard.overload = { ...kit.shard.overload, level: 3 };
-    const answer = answerIn(kit.say({ type: "quote.asked", request: REQUEST }), "refused");
+    const answer = answerIn(kit.say(asked()), "refused");
     expect(answer.reason).toBe("overloaded");
   });
 });
