@@ -20,8 +20,6 @@ export interface PickupEstimate {
   readonly pickupSeconds: number;
   /** Seconds expected to be lost on refusals; 0 for a driver who has accepted, and where nothing is known. */
   readonly refusalSeconds?: number;
-  /** Chance that the rider cancels before this driver is there; 0 where nothing is known. */
-  readonly cancelProbability?: number;
 }
 
 export interface BatchRide {
@@ -47,7 +45,7 @@ export interface BatchDriver {
 export interface BatchWindow {
   readonly rides: readonly BatchRide[];
   readonly drivers: readonly BatchDriver[];
-  /** What leaving a ride without a driver for now costs, and losing its rider: see `unservedCostSeconds`. */
+  /** What leaving a ride without a driver for now costs: see `unservedCostSeconds`. */
   readonly unservedSeconds: number;
   /** Null where the driver may not take the ride. Asked once for each candidate. */
   readonly estimate: (ride: number, driver: number) => PickupEstimate | null;
@@ -190,10 +188,10 @@ export class BatchPlanner {
    * others lose by it.
    */
   #cost(
-    { rides, drivers, unservedSeconds }: BatchWindow,
+    { rides, drivers }: BatchWindow,
     at: number,
     driver: number,
-    { pickupSeconds, refusalSeconds = 0, cancelProbability = 0 }: PickupEstimate,
+    { pickupSeconds, refusalSeconds = 0 }: PickupEstimate,
     ofRide: number,
     ofDriver: number,
   ): number {
@@ -202,7 +200,7 @@ export class BatchPlanner {
     const { exchanges: exchangesOfDriver, worthSeconds } = drivers[driver]!;
     const again = exchanges + ofRide < exchangesPerRide && exchangesOfDriver + ofDriver < exchangesPerDriver;
     const seconds = again ? secondsWithExchange(pickupSeconds, turnoverSeconds) : pickupSeconds;
-    return worthSeconds + seconds + refusalSeconds + cancelProbability * unservedSeconds + ofRide * exchangeSeconds;
+    return worthSeconds + seconds + refusalSeconds + ofRide * exchangeSeconds;
   }
 }
 

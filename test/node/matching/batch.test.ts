@@ -88,13 +88,6 @@ describe("rides that wait", () => {
     expect(said(plan({ seconds: [[100]], estimate: refusing }))).toBe("0<0");
     expect(said(plan({ seconds: [[100, 500]], estimate: refusing }))).toBe("0<1");
   });
-
-  test("prefer who is there before the rider gives up", () => {
-    const seconds = [[200, 250]];
-    const estimate = (_: number, driver: number) => ({ cancelProbability: driver === 0 ? 0.2 : 0 });
-    expect(said(plan({ seconds }))).toBe("0<0");
-    expect(said(plan({ seconds, estimate }))).toBe("0<1");
-  });
 });
 
 describe("a driver who is worth much where he is", () => {
