@@ -12,7 +12,8 @@ import { haversineMeters } from "../src/spatial/distance.ts";
 import { loadPickups, type Place, SEED } from "./city-workload.ts";
 import { assignDensely } from "./dense-assignment.ts";
 import { formatNumber, formatRatio, formatSpread, quantile, spreadOf, timeMs } from "./measure.ts";
-import { createReporter, readOptions } from "./report.ts";
+import { readOptions } from "./options.ts";
+import { createReporter } from "./report.ts";
 
 const METERS_PER_SECOND = 5;
 const LONGEST_SECONDS = 600;
@@ -21,7 +22,7 @@ const SIZES = [
   [200, 500],
 ] as const;
 
-const { json, quick } = readOptions({});
+const { json, quick } = readOptions("batch");
 const REPETITIONS = quick ? 2 : 7;
 const WINDOWS = quick ? 5 : 40;
 

@@ -18,7 +18,8 @@ import { rankByPickupTime } from "../src/ranking/nearest-ranker.ts";
 import { type Ranked, rankByAcceptance } from "../src/ranking/ranker.ts";
 import { createDecisionWorld, type DecisionWorld, type Said } from "./decision-world.ts";
 import { formatNumber, formatRatio, formatSpread, quantile, type Spread, spreadOf } from "./measure.ts";
-import { createReporter, readOptions } from "./report.ts";
+import { readOptions } from "./options.ts";
+import { createReporter } from "./report.ts";
 
 const SEED = 7;
 const MODULES = join(import.meta.dirname, "..", "node_modules");
@@ -205,7 +206,7 @@ function measureFixes(drivers: number, rounds: number): readonly (readonly strin
 }
 
 async function main(): Promise<void> {
-  const { json, quick } = readOptions({});
+  const { json, quick } = readOptions("decision");
   const report = createReporter("decision", SEED, json);
   const effort = quick ? { repetitions: 2, decisions: 150 } : { repetitions: 7, decisions: 1_000 };
   report.note(

@@ -13,7 +13,8 @@ import { TravelTimes, type TravelTimesPrior, type Way } from "../src/matching/tr
 import { shardAt } from "../src/routing/shard-map.ts";
 import { haversineMeters } from "../src/spatial/distance.ts";
 import { formatNumber, quantile, timeMs } from "./measure.ts";
-import { createReporter, type Reporter, readOptions } from "./report.ts";
+import { readOptions } from "./options.ts";
+import { createReporter, type Reporter } from "./report.ts";
 
 interface Trip extends Way {
   readonly seconds: number;
@@ -36,7 +37,7 @@ const NYC_TEACHING_DAYS = 12;
 /** A cab that is silent for longer has had its radio off: what it drove meanwhile is not one way. */
 const SILENCE_SECONDS = 600;
 
-const { json, quick } = readOptions({});
+const { json, quick } = readOptions("eta");
 
 function rowsOf(file: string): string[][] {
   const text = gunzipSync(readFileSync(`${FOLDER}/${file}`)).toString("utf8");

@@ -10,7 +10,8 @@ import { destinationPoint } from "../src/spatial/distance.ts";
 import { createWorkload, loadPickups, type Place, SEED, type Workload } from "./city-workload.ts";
 import { type Ask, ENGINES, type Engine, type EngineOf, kerbEngine } from "./index-engines.ts";
 import { formatNumber, formatSpread, quantile, type Spread, spreadOf, timeMs } from "./measure.ts";
-import { createReporter, type Reporter, readOptions } from "./report.ts";
+import { readOptions } from "./options.ts";
+import { createReporter, type Reporter } from "./report.ts";
 
 interface Figures {
   readonly engine: string;
@@ -28,7 +29,7 @@ interface QueryFigures {
   readonly p99Us: Spread;
 }
 
-const { json, quick } = readOptions({});
+const { json, quick } = readOptions("index");
 const REPETITIONS = quick ? 1 : 5;
 function measureQueries(engine: Engine, asks: readonly Ask[], limit: number): QueryFigures {
   const limited = asks.map((ask) => ({ ...ask, limit }));

@@ -8,7 +8,8 @@ import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { POLICIES, type PolicyName, runTrial, type Trial, type TrialResult } from "../sim/kdd18/trial.ts";
 import { estimate } from "../sim/lab/statistics.ts";
 import { formatEstimate } from "./measure.ts";
-import { createReporter, type Reporter, readOptions } from "./report.ts";
+import { readOptions } from "./options.ts";
+import { createReporter, type Reporter } from "./report.ts";
 
 const FLEETS = [25, 50, 75] as const;
 const FIRST_SEED = 1;
@@ -92,9 +93,8 @@ function tableOf(drivers: number, results: readonly TrialResult[], reporter: Rep
 }
 
 async function main(): Promise<void> {
-  const { json, quick, seeds } = readOptions({ seeds: { type: "string", default: "10" } });
-  const count = quick ? 2 : Number(seeds);
-  if (!(Number.isInteger(count) && count >= 2)) throw new RangeError("--seeds: a whole number from 2 on");
+  const { json, quick, seeds = 10 } = readOptions("kdd18");
+  const count = quick ? 2 : seeds;
   const sizes = quick ? { historyEpisodes: 60, episodes: 30 } : { historyEpisodes: 500, episodes: 500 };
   const reporter = createReporter("kdd18", FIRST_SEED, json);
   // The longest first, so that no core is left alone with one at the end.

@@ -4,7 +4,6 @@
  */
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
-import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
 
 export interface Table {
   readonly title: string;
@@ -30,13 +29,6 @@ export interface Reporter {
   progress(line: string): void;
   /** Writes the report where `--json` asked for it. */
   end(): void;
-}
-
-const COMMON = { json: { type: "string" }, quick: { type: "boolean", default: false } } as const;
-
-/** `--quick`: enough to see that it works, not enough to believe the numbers. Unknown arguments are refused. */
-export function readOptions<T extends ParseArgsOptionsConfig>(own: T) {
-  return parseArgs({ options: { ...COMMON, ...own }, strict: true }).values;
 }
 
 export function createReporter(name: string, seed: number, jsonFile: string | undefined): Reporter {

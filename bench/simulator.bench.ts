@@ -15,7 +15,8 @@ import { generatedTravelTimes } from "../sim/lab/travel-times.ts";
 import { generatedWishes } from "../sim/lab/wishes.ts";
 import { DISPATCH_KINDS } from "../src/domain/market.ts";
 import { formatNumber, formatSpread, spreadOf } from "./measure.ts";
-import { createReporter, readOptions } from "./report.ts";
+import { readOptions } from "./options.ts";
+import { createReporter } from "./report.ts";
 
 const SEED = 11;
 const PEER_EVENTS_PER_SECOND = 12_200;
@@ -57,7 +58,7 @@ function measure(policy: string, riders: number, drivers: number, minutes: numbe
   return { wallSeconds, cpuSeconds: (user + system) / 1e6, events: { ...city.counts }, servedShare };
 }
 
-const { quick, json } = readOptions({});
+const { quick, json } = readOptions("simulator");
 const reporter = createReporter("simulator", SEED, json);
 const SMALL = { riders: 500, drivers: 350, minutes: 10 };
 const LARGE = { riders: 10_000, drivers: 7_000, minutes: 30 };

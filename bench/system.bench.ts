@@ -9,8 +9,9 @@ import { join } from "node:path";
 import { createKeys } from "./load/keys.ts";
 import type { FromLoad, Phase, PhaseResult, ToLoad } from "./load/messages.ts";
 import { formatNumber, formatRatio, formatSpread, quantile, type Spread, spreadOf } from "./measure.ts";
+import { readOptions } from "./options.ts";
 import { usageOf } from "./process-usage.ts";
-import { createReporter, type Reporter, readOptions } from "./report.ts";
+import { createReporter, type Reporter } from "./report.ts";
 import { endWithParent, kerbTarget, type RunningTarget, redisTarget, type Target } from "./targets.ts";
 
 const SEED = 11;
@@ -20,17 +21,9 @@ const SAMPLE_EVERY_MS = 10_000;
 const FILL_TIMES = 4;
 const FILL_SECONDS = 180;
 
-const options = readOptions({
-  drivers: { type: "string", default: "1000" },
-  "rides-per-second": { type: "string", default: "5" },
-  rounds: { type: "string" },
-  minutes: { type: "string", default: "0" },
-  state: { type: "string" },
-});
-const drivers = Number(options.drivers);
-const ridesPerSecond = Number(options["rides-per-second"]);
-const rounds = Number(options.rounds ?? (options.quick ? 1 : 3));
-const soakMinutes = Number(options.minutes);
+const options = readOptions("system");
+const { drivers = 1_000, "rides-per-second": ridesPerSecond = 5, minutes: soakMinutes = 0 } = options;
+const { rounds = options.quick ? 1 : 3 } = options;
 const seconds = options.quick ? { warm: 3, idle: 4, steady: 8, full: 3 } : { warm: 25, idle: 10, steady: 30, full: 8 };
 
 /** A phase and what the target's processes used meanwhile. */

@@ -6,7 +6,7 @@ import { runChaos } from "../sim/chaos/run-chaos.ts";
 import { endOnSignal, runApp } from "./command-line.ts";
 
 /** Ends with 0 when every promise was kept, 1 when one was broken or could not be judged, 2 after a wrong option. */
-await runApp(USAGE, async () => {
+await runApp(async () => {
   const options = parseChaosOptions(process.argv.slice(2));
   if (options === null) return console.log(USAGE);
   const report = await runChaos(options, {

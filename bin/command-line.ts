@@ -1,6 +1,6 @@
 /** What the programs share: how they end, places and commands as people type them, and a prompt that notices do not garble. */
 import { createInterface } from "node:readline";
-import { UsageError } from "../sim/arguments.ts";
+import { choiceOf, runProgram, UsageError } from "../sim/arguments.ts";
 import { VEHICLE_TYPES, type VehicleType } from "../src/domain/driver.ts";
 import type { LatLng } from "../src/domain/place.ts";
 
@@ -23,9 +23,13 @@ export function readMoment(option: string, text: string): number {
 }
 
 export function readVehicle(text: string): VehicleType {
-  const known = VEHICLE_TYPES.find((type) => type === text);
-  if (known) return known;
-  throw new UsageError(`--vehicle: expected one of ${VEHICLE_TYPES.join(", ")}, got "${text}"`);
+  return choiceOf("vehicle", text, VEHICLE_TYPES);
+}
+
+/** The address of a server. Throws UsageError. */
+export function readUrl(text: string): string {
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) return text;
+  throw new UsageError(`--url: expected an address such as ${DEFAULT_URL}, got "${text}"`);
 }
 
 export interface Command {
@@ -73,16 +77,17 @@ export function openPrompt(commands: Readonly<Record<string, Command>>, onEnd: (
   return { say, close: () => lines.close() };
 }
 
-/** Runs the app; words about wrong options go to standard error with code 2, other failures with code 1. */
-export async function runApp(usage: string, app: () => Promise<void>): Promise<void> {
-  try {
-    await app();
-  } catch (error) {
-    const wrongOption = error instanceof UsageError || (error instanceof TypeError && "code" in error);
-    console.error(error instanceof Error ? error.message : String(error));
-    if (wrongOption) console.error(`\n${usage}`);
-    process.exitCode = wrongOption ? 2 : 1;
-  }
+/** Runs a program that people live with: what the world around it does wrong they hear in a line too, with code 1. */
+export function runApp(app: () => Promise<void>): Promise<void> {
+  return runProgram(async () => {
+    try {
+      await app();
+    } catch (error) {
+      if (error instanceof UsageError) throw error;
+      console.error(error instanceof Error ? error.message : String(error));
+      process.exitCode = 1;
+    }
+  });
 }
 
 /** The first Ctrl-C asks for an orderly end, which `onEnding` announces; the second time somebody means it. */

@@ -1,13 +1,12 @@
 #!/usr/bin/env node
 /** One driver from the command line, against any server that issues development tokens. */
-import { parseArgs } from "node:util";
 import { createDriverClient, type DriverEvent } from "../client/driver-client.ts";
 import { createDevTokens } from "../client/tokens.ts";
-import { numberOf } from "../sim/arguments.ts";
+import { numberOf, readArgs } from "../sim/arguments.ts";
 import { advance, createCar } from "../sim/city/movement.ts";
 import type { DriverNotice, DriverRide, OfferCard, TripStep, Verdict } from "../src/domain/notice.ts";
 import { haversineMeters } from "../src/spatial/distance.ts";
-import { DEFAULT_URL, openPrompt, readPlace, readVehicle, runApp } from "./command-line.ts";
+import { DEFAULT_URL, openPrompt, readPlace, readUrl, readVehicle, runApp } from "./command-line.ts";
 
 const USAGE = `kerb-driver [--name ID] [--at LAT,LNG] [--home LAT,LNG] [--vehicle TYPE] [--speed M/S] [--url URL]
   --name     who you are (default driver-by-hand)
@@ -29,10 +28,10 @@ const OPTIONS = {
 
 const FIRST_FIX_EVERY_MS = 1_000;
 
-await runApp(USAGE, async () => {
-  const { values } = parseArgs({ options: OPTIONS });
+await runApp(async () => {
+  const values = readArgs(process.argv.slice(2), OPTIONS);
   if (values.help) return console.log(USAGE);
-  const http = { baseUrl: values.url };
+  const http = { baseUrl: readUrl(values.url) };
   const profile = {
     vehicleType: readVehicle(values.vehicle),
     seats: 4,

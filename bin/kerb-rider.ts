@@ -1,11 +1,10 @@
 #!/usr/bin/env node
 /** One rider from the command line, against a server that issues development tokens. Asks once, follows the ride. */
 import { randomUUID } from "node:crypto";
-import { parseArgs } from "node:util";
 import { createRiderClient, isOpen, type SeenQuote, type SeenRide } from "../client/rider-client.ts";
 import { createDevTokens } from "../client/tokens.ts";
-import { UsageError } from "../sim/arguments.ts";
-import { DEFAULT_URL, openPrompt, readMoment, readPlace, readVehicle, runApp } from "./command-line.ts";
+import { readArgs, UsageError } from "../sim/arguments.ts";
+import { DEFAULT_URL, openPrompt, readMoment, readPlace, readUrl, readVehicle, runApp } from "./command-line.ts";
 
 const USAGE = `kerb-rider [--from LAT,LNG] [--to LAT,LNG] [--vehicle TYPE] [--at TIME] [--name ID] [--url URL]
   --from     where you stand (default 40.757,-73.986)
@@ -25,8 +24,8 @@ const OPTIONS = {
   help: { type: "boolean", default: false },
 } as const;
 
-await runApp(USAGE, async () => {
-  const { values } = parseArgs({ options: OPTIONS });
+await runApp(async () => {
+  const values = readArgs(process.argv.slice(2), OPTIONS);
   if (values.help) return console.log(USAGE);
   const name = values.name ?? `rider-${randomUUID().slice(0, 8)}`;
   const wish = {
@@ -36,7 +35,7 @@ await runApp(USAGE, async () => {
   };
   const later = values.at === undefined ? {} : { pickupAt: readMoment("--at", values.at) };
   const ending = new AbortController();
-  const http = { baseUrl: values.url, signal: ending.signal };
+  const http = { baseUrl: readUrl(values.url), signal: ending.signal };
   const client = createRiderClient({
     ...http,
     token: createDevTokens(http, { role: "rider", sub: name }, ending.signal),

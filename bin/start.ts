@@ -1,6 +1,5 @@
 /** `npm start`: the Worker on this machine and a living city around it. See `npm start -- --help`. */
 
-import { RequestsFileError } from "../sim/city/requests-file.ts";
 import { type CityOptions, parseCityOptions, USAGE } from "../sim/live/options.ts";
 import { type CityFigures, passes, reportLines, shortSummary, summaryLines } from "../sim/live/report.ts";
 import { runCity, writeReport } from "../sim/live/run-city.ts";
@@ -10,16 +9,10 @@ const REDRAW_MS = 500;
 const LINE_MS = 5_000;
 
 /** Ends with 0 when every promise was kept and somebody was served, 1 when not, 2 when asked for something impossible. */
-await runApp(USAGE, async () => {
+await runApp(async () => {
   const options = parseCityOptions(process.argv.slice(2));
   if (options === null) return console.log(USAGE);
-  try {
-    await live(options);
-  } catch (error) {
-    if (!(error instanceof RequestsFileError)) throw error;
-    console.error(error.message);
-    process.exitCode = 2;
-  }
+  await live(options);
 });
 
 async function live(options: CityOptions): Promise<void> {

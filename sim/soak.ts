@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from "node:os";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { numberOf, readArgs, UsageError } from "./arguments.ts";
+import { numberOf, readArgs, runProgram } from "./arguments.ts";
 import { isRace, soakLines, type Tally } from "./soak-report.ts";
 import { SimulationFailure } from "./world/violation.ts";
 import { runWorld } from "./world/world.ts";
@@ -104,10 +104,5 @@ async function main(): Promise<void> {
   process.exitCode = whole.failures.length === 0 ? 0 : 1;
 }
 
-if (isMainThread) {
-  await main().catch((error: unknown) => {
-    if (!(error instanceof UsageError)) throw error;
-    console.error(`${error.message}\n\n${USAGE}`);
-    process.exitCode = 2;
-  });
-} else work(workerData as Job, (tally) => parentPort?.postMessage(tally));
+if (isMainThread) await runProgram(main);
+else work(workerData as Job, (tally) => parentPort?.postMessage(tally));

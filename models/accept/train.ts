@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { numberOf, readArgs, runProgram } from "../../sim/arguments.ts";
 import { createRandom } from "../../sim/random.ts";
 import type { ModelManifest } from "../../src/ranking/artefact.ts";
 import { FEATURE_COUNT, FEATURE_SET_HASH, FEATURE_VIEW_VERSION, FEATURES } from "../../src/ranking/feature-view.ts";
@@ -141,14 +141,15 @@ function judge(model: TreeModel, training: ReturnType<typeof labelledRows>, late
 }
 
 function main(): void {
-  const { values } = parseArgs({
-    options: {
-      seed: { type: "string", default: "1" },
-      hours: { type: "string", default: "168" },
-      out: { type: "string", default: join(import.meta.dirname, `v${VERSION}`) },
-    },
+  const values = readArgs(process.argv.slice(2), {
+    seed: { type: "string", default: "1" },
+    hours: { type: "string", default: "168" },
+    out: { type: "string", default: join(import.meta.dirname, `v${VERSION}`) },
   });
-  const files = trainArtefact({ seed: Number(values.seed), hours: Number(values.hours) });
+  const files = trainArtefact({
+    seed: numberOf("seed", values.seed, 0, Number.MAX_SAFE_INTEGER, true),
+    hours: numberOf("hours", values.hours, 1, 8_760),
+  });
   mkdirSync(values.out, { recursive: true });
   for (const [name, content] of files) {
     writeFileSync(join(values.out, name), content);
@@ -157,4 +158,4 @@ function main(): void {
   console.log(files.get("card.md"));
 }
 
-if (import.meta.main) main();
+if (import.meta.main) await runProgram(main);

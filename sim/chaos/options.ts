@@ -1,5 +1,5 @@
 /** The options of `npm run chaos`: strict, like those of the city. */
-import { numberOf, readArgs, UsageError } from "../arguments.ts";
+import { choiceOf, numberOf, readArgs } from "../arguments.ts";
 import { type BugName, PLANTED_BUGS } from "./planted-bugs.ts";
 
 export interface ChaosOptions {
@@ -44,6 +44,7 @@ const OPTIONS = {
   help: { type: "boolean", default: false },
 } as const;
 
+const BUG_NAMES = Object.keys(PLANTED_BUGS) as BugName[];
 const KILL_EVERY_MS = [2_000, 8_000] as const;
 
 /** Null asks for the usage text. Throws UsageError. */
@@ -60,11 +61,6 @@ export function parseChaosOptions(args: readonly string[]): ChaosOptions | null 
     riders: numberOf("riders", values.riders, 1, 1_000, true),
     stateDir: values.state,
     reportFile: values.report ?? null,
-    bug: values.bug === undefined ? null : bugNamed(values.bug),
+    bug: values.bug === undefined ? null : choiceOf("bug", values.bug, BUG_NAMES),
   };
-}
-
-function bugNamed(name: string): BugName {
-  if (Object.hasOwn(PLANTED_BUGS, name)) return name as BugName;
-  throw new UsageError(`--bug: expected one of ${Object.keys(PLANTED_BUGS).join(", ")}, got "${name}"`);
 }

@@ -8,6 +8,7 @@ import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { createGunzip } from "node:zlib";
 import type { LatLng } from "../../src/domain/place.ts";
+import { UsageError } from "../arguments.ts";
 
 export interface Pickup extends LatLng {
   /** Unix seconds. */
@@ -22,15 +23,12 @@ export interface Window {
   readonly seconds: number;
 }
 
-/** What is wrong with the file, in words for the person who named it. */
-export class RequestsFileError extends Error {}
-
 const HOUR_SECONDS = 3_600;
 const DAY_SECONDS = 86_400;
 /** Daylight time held from the first day of the published months to the last. */
 const NEW_YORK_OFFSET_SECONDS = -4 * HOUR_SECONDS;
 
-/** All pickups, in order of time. Throws `RequestsFileError` naming the line and the field. */
+/** All pickups, in order of time. Throws `UsageError` naming the line and the field. */
 export async function readPickups(file: string): Promise<Pickup[]> {
   const pickups: Pickup[] = [];
   let parse: ((cells: string[], line: number) => Pickup) | null = null;
@@ -44,10 +42,10 @@ export async function readPickups(file: string): Promise<Pickup[]> {
       else parse = parserFor(text);
     }
   } catch (error) {
-    if (error instanceof RequestsFileError) throw new RequestsFileError(`${file}: ${error.message}`);
-    throw new RequestsFileError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    if (error instanceof UsageError) throw new UsageError(`${file}: ${error.message}`);
+    throw new UsageError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
-  if (pickups.length === 0) throw new RequestsFileError(`${file} holds no requests`);
+  if (pickups.length === 0) throw new UsageError(`${file} holds no requests`);
   return pickups.sort((a, b) => a.at - b.at);
 }
 
@@ -92,7 +90,7 @@ function parserFor(header: string): (cells: string[], line: number) => Pickup {
   if (names.startsWith("t_epoch,lat,lon")) return (cells, line) => pickup(epochOf(cells[0], line), cells, line);
   if (names.startsWith("date/time,lat,lon")) return (cells, line) => pickup(localOf(cells[0], line), cells, line);
   if (names.startsWith("cab,pickup_t,dropoff_t,pickup_lat,pickup_lon,dropoff_lat,dropoff_lon")) return wholeTrip;
-  throw new RequestsFileError(
+  throw new UsageError(
     `line 1: expected the header "t_epoch,lat,lon,base" or "Date/Time,Lat,Lon,Base", got "${header.slice(0, 80)}"`,
   );
 }
@@ -110,7 +108,7 @@ function pickup(at: number, cells: string[], line: number): Pickup {
 function degrees(text: string | undefined, limit: number, field: string, line: number): number {
   const value = text === undefined || text.trim() === "" ? Number.NaN : Number(text);
   if (!(Math.abs(value) <= limit)) {
-    throw new RequestsFileError(`line ${line}, ${field}: expected degrees within ±${limit}, got "${text ?? ""}"`);
+    throw new UsageError(`line ${line}, ${field}: expected degrees within ±${limit}, got "${text ?? ""}"`);
   }
   return value;
 }
@@ -118,12 +116,12 @@ function degrees(text: string | undefined, limit: number, field: string, line: n
 function epochOf(text: string | undefined, line: number): number {
   const value = text === undefined || text === "" ? Number.NaN : Number(text);
   if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new RequestsFileError(`line ${line}, t_epoch: expected Unix seconds, got "${text ?? ""}"`);
+  throw new UsageError(`line ${line}, t_epoch: expected Unix seconds, got "${text ?? ""}"`);
 }
 
 function localOf(text: string | undefined, line: number): number {
   const parts = /^"?(\d{1,2})\/(\d{1,2})\/(\d{4}) (\d{1,2}):(\d{2}):(\d{2})"?$/.exec(text ?? "");
-  if (!parts) throw new RequestsFileError(`line ${line}, Date/Time: expected "4/1/2014 0:11:00", got "${text ?? ""}"`);
+  if (!parts) throw new UsageError(`line ${line}, Date/Time: expected "4/1/2014 0:11:00", got "${text ?? ""}"`);
   const [month, day, year, hour, minute, second] = parts.slice(1).map(Number) as [
     number,
     number,

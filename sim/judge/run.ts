@@ -8,7 +8,7 @@ import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "nod
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readArgs, UsageError } from "../arguments.ts";
+import { choiceOf, numberOf, readArgs, runProgram, UsageError } from "../arguments.ts";
 import { type JudgedRow, tableOf } from "./report.ts";
 
 const CITIES = ["nyc", "sf"];
@@ -31,8 +31,13 @@ function main(): void {
     overlay: text,
     unlimited: { type: "boolean", default: false },
   });
-  const cities = options.city === undefined ? CITIES : CITIES.filter((city) => city === options.city);
-  if (cities.length === 0) throw new UsageError(`--city: expected ${CITIES.join(" or ")}, got "${options.city}"`);
+  const cities = options.city === undefined ? CITIES : [choiceOf("city", options.city, CITIES)];
+  for (const load of options.loads.split(",")) numberOf("loads", load, 0.01, 10);
+  for (const seed of options.seeds.split(",")) numberOf("seeds", seed, 0, 1_000_000_000, true);
+  for (const day of options.days?.split(",") ?? []) requireDay(day);
+  if (options.from !== undefined) numberOf("from", options.from, 0, 24);
+  if (options.to !== undefined) numberOf("to", options.to, 0, 24);
+  if (options.overlay !== undefined) numberOf("overlay", options.overlay, 0, 31, true);
   const missing = [judge, data].find((path) => !existsSync(path));
   if (missing !== undefined) {
     console.log(`skipped: ${missing} not found`);
@@ -44,6 +49,11 @@ function main(): void {
     console.log(`\n${city}, exchanges ${options.unlimited ? "unlimited" : "as limited"}`);
     for (const line of tableOf(judged(["--city", city, ...passed, "--policy", policy]))) console.log(line);
   }
+}
+
+function requireDay(text: string): void {
+  if (/^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text))) return;
+  throw new UsageError(`--days: expected days such as 2014-04-03,2014-04-05, got "${text}"`);
 }
 
 /** The judge runs as a copy in a folder of its own, so that nothing beside it can be taken for its data. */
@@ -64,10 +74,4 @@ function judged(args: readonly string[]): JudgedRow[] {
   }
 }
 
-try {
-  main();
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  console.error(error.message);
-  process.exitCode = 2;
-}
+await runProgram(main);

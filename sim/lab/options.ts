@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DISPATCH_KINDS } from "../../src/domain/market.ts";
-import { numberOf, readArgs, UsageError } from "../arguments.ts";
+import { choiceOf, numberOf, readArgs, UsageError } from "../arguments.ts";
 import { CITY_PLANS, type CityPlan } from "../city/places.ts";
 import { POLICIES_USAGE, type Policy, parsePolicies } from "./policies.ts";
 
@@ -66,9 +66,6 @@ const OPTIONS = {
 export function parseCompareOptions(args: readonly string[]): CompareOptions | null {
   const values = readArgs(args, OPTIONS);
   if (values.help) return null;
-  if (!Object.hasOwn(CITY_PLANS, values.city)) {
-    throw new UsageError(`--city: expected one of ${Object.keys(CITY_PLANS).join(", ")}, got "${values.city}"`);
-  }
   const requestsFile = values.requests === "generated" ? null : values.requests;
   if (requestsFile !== null && !existsSync(requestsFile)) {
     throw new UsageError(`--requests: there is no file "${requestsFile}"; "generated" needs none`);
@@ -81,7 +78,7 @@ export function parseCompareOptions(args: readonly string[]): CompareOptions | n
   }
   const first = numberOf("first-seed", values["first-seed"], 0, 1_000_000_000, true);
   return {
-    plan: CITY_PLANS[values.city]!,
+    plan: CITY_PLANS[choiceOf("city", values.city, Object.keys(CITY_PLANS))]!,
     policies: parsePolicies(values.policies),
     requestsFile,
     from: values.from ?? null,

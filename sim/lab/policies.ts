@@ -44,7 +44,8 @@ function parsePolicy(text: string): Policy {
   if (what.endsWith(".json")) return { name, configuration: readCandidate(what), byModel };
   const parts = /^([a-z-]+)(?::(\d+))?$/.exec(what);
   const kind = DISPATCH_KINDS.find((known) => known === parts?.[1]);
-  if (kind === undefined) throw new UsageError(`--policies: expected ${POLICIES_USAGE}; got "${name}"`);
+  if (kind === undefined)
+    throw new UsageError(`--policies: expected ${POLICIES_USAGE.replace(/\s+/g, " ")}; got "${name}"`);
   const wave = parts![2];
   const dispatch = wave === undefined ? { kind } : { kind, waveSize: waveOf(wave) };
   return { name, configuration: { settings: { dispatch }, hours: [] }, byModel };

@@ -4,8 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { UsageError } from "../arguments.ts";
-import { RequestsFileError } from "../city/requests-file.ts";
+import { runProgram } from "../arguments.ts";
 import { type Comparison, compare, FIGURES, type Progress } from "./comparison.ts";
 import { differenceText, estimateText } from "./figures-text.ts";
 import { type CompareOptions, driversFor, parseCompareOptions, rateFor, USAGE } from "./options.ts";
@@ -15,15 +14,11 @@ import { generatedWishes, replayedWishes } from "./wishes.ts";
 
 const STOPPED_BY_SIGNAL = 130;
 
-try {
+await runProgram(async () => {
   const options = parseCompareOptions(process.argv.slice(2));
   if (options === null) console.log(USAGE);
   else await run(options);
-} catch (error) {
-  if (!(error instanceof UsageError || error instanceof RequestsFileError)) throw error;
-  console.error(`${error.message}\n\n${error instanceof UsageError ? USAGE : ""}`.trimEnd());
-  process.exitCode = 2;
-}
+});
 
 async function run(options: CompareOptions): Promise<void> {
   const { plan, requestsFile, from, hours, zoneShare, policies, seeds, reportFile, jsonFile } = options;

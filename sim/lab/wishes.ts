@@ -1,11 +1,12 @@
 /** Who wants to go where, when: made up from a city's plan, or read from a file of real pickups. */
 import { SECOND_MS } from "../../src/domain/time.ts";
 import { haversineMeters } from "../../src/spatial/distance.ts";
+import { UsageError } from "../arguments.ts";
 import type { Demand } from "../city/demand.ts";
 import { createGeneratedDemand } from "../city/generated-demand.ts";
 import type { CityPlan } from "../city/places.ts";
 import { createReplayedDemand, readRealTrips } from "../city/replayed-demand.ts";
-import { busiestHour, pickupsWithin, RequestsFileError, readPickups } from "../city/requests-file.ts";
+import { busiestHour, pickupsWithin, readPickups } from "../city/requests-file.ts";
 import { createRandom } from "../random.ts";
 
 export interface Wishes {
@@ -32,7 +33,7 @@ export function generatedWishes(plan: CityPlan, requestsPerHour: number): Wishes
   };
 }
 
-/** `from` null takes the busiest hour of the fullest day. Throws RequestsFileError. */
+/** `from` null takes the busiest hour of the fullest day. Throws UsageError. */
 export async function replayedWishes(
   plan: CityPlan,
   file: string,
@@ -41,13 +42,13 @@ export async function replayedWishes(
 ): Promise<Wishes> {
   const all = await readPickups(file);
   if (haversineMeters(all[Math.floor(all.length / 2)]!, plan.hotspots[0]!) > ELSEWHERE_METERS) {
-    throw new RequestsFileError(`${file} is not of ${plan.name}: name its city with --city`);
+    throw new UsageError(`${file} is not of ${plan.name}: name its city with --city`);
   }
   const fromSeconds = from === null ? busiestHour(all).from : Date.parse(from) / SECOND_MS;
   const pickups = pickupsWithin(all, { from: fromSeconds, seconds: hours * 3_600 });
   if (pickups.length === 0) {
     const days = [all[0]!, all.at(-1)!].map(({ at }) => new Date(at * SECOND_MS).toISOString());
-    throw new RequestsFileError(`no pickup within --from and --hours; the file goes from ${days.join(" to ")}`);
+    throw new UsageError(`no pickup within --from and --hours; the file goes from ${days.join(" to ")}`);
   }
   const trips = await readRealTrips(file);
   const ends = pickups[0]!.dropoff

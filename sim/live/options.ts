@@ -1,6 +1,6 @@
 /** The options of `npm start`: strict, and an error says which option and what it takes. */
 import { existsSync } from "node:fs";
-import { numberOf, readArgs, UsageError } from "../arguments.ts";
+import { choiceOf, numberOf, readArgs, UsageError } from "../arguments.ts";
 import { CITY_PLANS } from "../city/places.ts";
 
 export interface CityOptions {
@@ -60,9 +60,6 @@ const OPTIONS = {
 export function parseCityOptions(args: readonly string[]): CityOptions | null {
   const values = readArgs(args, OPTIONS);
   if (values.help) return null;
-  if (!Object.hasOwn(CITY_PLANS, values.city)) {
-    throw new UsageError(`--city: expected one of ${Object.keys(CITY_PLANS).join(", ")}, got "${values.city}"`);
-  }
   if (values.requests !== undefined && !existsSync(values.requests)) {
     throw new UsageError(`--requests: there is no file "${values.requests}"`);
   }
@@ -73,7 +70,7 @@ export function parseCityOptions(args: readonly string[]): CityOptions | null {
     throw new UsageError("--from chooses among the pickups of a file: name one with --requests");
   }
   return {
-    city: values.city,
+    city: choiceOf("city", values.city, Object.keys(CITY_PLANS)),
     drivers: optional(values.drivers, (text) => numberOf("drivers", text, 1, 5_000, true)),
     speed: numberOf("speed", values.speed, 0.1, 60),
     durationSeconds: optional(values.duration, (text) => numberOf("duration", text, 1, 86_400)),

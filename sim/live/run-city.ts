@@ -3,12 +3,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { callApi } from "../../client/http.ts";
 import { DevTokenBody } from "../../src/protocol/ops.ts";
+import { UsageError } from "../arguments.ts";
 import type { Demand } from "../city/demand.ts";
 import { createFleet } from "../city/fleet.ts";
 import { createGeneratedDemand } from "../city/generated-demand.ts";
 import { CITY_PLANS } from "../city/places.ts";
 import { createReplayedDemand, readRealTrips } from "../city/replayed-demand.ts";
-import { busiestHour, pickupsWithin, RequestsFileError, readPickups } from "../city/requests-file.ts";
+import { busiestHour, pickupsWithin, readPickups } from "../city/requests-file.ts";
 import { createRandom, type Random } from "../random.ts";
 import { checkHistory } from "./check-history.ts";
 import { createCityClock, serverVars } from "./city-clock.ts";
@@ -43,7 +44,7 @@ interface Wishes {
   readonly requestsPerHour: number;
 }
 
-/** Throws UsageError or RequestsFileError for what the caller asked, Error when the server does not start. */
+/** Throws UsageError for what the caller asked, Error when the server does not start. */
 export async function runCity(options: CityOptions, hooks: RunHooks): Promise<Report> {
   const wishes = await wishesFor(options, createRandom(options.seed).fork("demand"));
   const stateDir = resolve(options.stateDir);
@@ -194,7 +195,7 @@ async function wishesFor(options: CityOptions, random: Random): Promise<Wishes> 
   const pickups = pickupsWithin(all, { from, seconds: options.hours * 3_600 });
   if (pickups.length === 0) {
     const days = [all[0]!, all.at(-1)!].map(({ at }) => new Date(at * 1_000).toISOString());
-    throw new RequestsFileError(`no pickup within --from and --hours; the file goes from ${days.join(" to ")}`);
+    throw new UsageError(`no pickup within --from and --hours; the file goes from ${days.join(" to ")}`);
   }
   const demand = createReplayedDemand(pickups, from, await readRealTrips(options.requestsFile), random);
   return { demand, requestsPerHour: pickups.length / options.hours };

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { ChaosOptions } from "../../sim/chaos/options.ts";
 import { type ChaosReport, chaosLines, doubts } from "../../sim/chaos/report.ts";
 import { runChaos } from "../../sim/chaos/run-chaos.ts";
-import { startProgram, temporaryFolder } from "./support.ts";
+import { temporaryFolder } from "./support.ts";
 
 const KILLS = 10;
 
@@ -43,10 +43,4 @@ test("[S1] a Worker that lets two drivers win one ride is convicted by two judge
   const found = report.violations.map(({ rule, sentence }) => `[${rule}] ${sentence}`);
   expect(found).toContainEqual(expect.stringMatching(/^\[S1\] ride .* had two drivers/));
   expect(found).toContainEqual(expect.stringMatching(/^\[S1\] no order of what was heard explains ride/));
-});
-
-test("a wrong option of chaos ends with code 2 and says which and what it takes", async () => {
-  const chaos = startProgram("bin/chaos.ts", ["--kills", "few"]);
-  expect(await chaos.ended).toBe(2);
-  expect(chaos.output()).toContain('--kills: expected a whole number from 1 to 100000, got "few"');
 });

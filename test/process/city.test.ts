@@ -51,12 +51,6 @@ test("Ctrl-C prints the report and leaves no process behind", async () => {
   await expect.poll(() => family.filter(isAlive), PATIENTLY).toEqual([]);
 });
 
-test("a wrong option ends with code 2 and says which and what it takes", async () => {
-  const city = startProgram("bin/start.ts", ["--drivers", "many"]);
-  expect(await city.ended).toBe(2);
-  expect(city.output()).toContain('--drivers: expected a whole number from 1 to 5000, got "many"');
-});
-
 test("a city on a server without usable configuration does not begin, and says which variable is wrong", async () => {
   const workerDir = join(BUILD_DIR, "worker");
   buildWorker(workerDir);

@@ -75,12 +75,3 @@ test("a second server on the same state is refused", async () => {
   const second = { workerDir: join(folder, "worker"), stateDir: join(folder, "state"), fresh: true, port: 0, vars: {} };
   await expect(startServer(second)).rejects.toThrow("is in use by another server");
 });
-
-test("a place or a time that is none is refused with words", async () => {
-  const rider = startProgram("bin/kerb-rider.ts", ["--from", "40.7"]);
-  expect(await rider.ended).toBe(2);
-  expect(rider.output()).toContain("--from: expected a place as LAT,LNG");
-  const planner = startProgram("bin/kerb-rider.ts", ["--at", "soon"]);
-  expect(await planner.ended).toBe(2);
-  expect(planner.output()).toContain('--at: expected a time such as 2026-12-24T08:30, got "soon"');
-});
