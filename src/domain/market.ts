@@ -35,13 +35,14 @@ export interface Tariff {
 
 /**
  * `broadcast`: `waveSize` drivers are asked at once and the first accept wins. `sequential`: one after another.
- * `batched`: the same, but rides that would take each other's drivers are decided together first.
+ * `batched`: the same, but rides that would take each other's drivers are decided together first, and who keeps silent is
+ * not waited for to the end: the next is asked beside him, `waveSize` at most.
  */
 export const DISPATCH_KINDS = ["broadcast", "sequential", "batched"] as const;
 
 export interface DispatchPolicy {
   readonly kind: (typeof DISPATCH_KINDS)[number];
-  /** Drivers asked at the same time; 1 unless `broadcast`. */
+  /** Drivers asked at the same time, at most; nothing for `sequential`. */
   readonly waveSize: number;
   /** The longest that a ranked ride waits for others to be decided with; `batched` only. */
   readonly batchWindowMs: number;

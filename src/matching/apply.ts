@@ -220,6 +220,9 @@ function fire(turn: Turn, kind: TimerKind, key: string): void {
       return deadlinePassed(turn, rideId);
     case "ride.search":
       return searchTimerFired(turn, rideId);
+    case "ride.silence":
+      turn.touched.add(rideId);
+      return;
     case "batch.window":
       return closeWindow(turn);
     case "ride.pickup_watch":

@@ -85,7 +85,7 @@ export interface Decision {
   /** Of the market's configuration, by which it was taken. */
   readonly marketVersion: number;
   readonly policy: DispatchPolicy["kind"];
-  /** Drivers wanted to be asked at the same time. */
+  /** Drivers wanted to be asked at once. */
   readonly waveSize: number;
   readonly ranker: string;
   readonly fallback: FallbackReason | null;

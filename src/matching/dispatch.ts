@@ -9,7 +9,7 @@ import { haversineMeters, metersToCellEdge } from "../spatial/distance.ts";
 import type { CommandOf, NearbyQuery } from "./commands.ts";
 import { decisionOf, excluded, rankingOf, type Sifted, sift, wasRefusedSince } from "./decision.ts";
 import { isOnHisWay } from "./destination.ts";
-import { askedAtOnce, askNow, rulesNow } from "./dispatch-kinds.ts";
+import { askedAtOnce, askNow, rulesNow, waitedForUntil } from "./dispatch-kinds.ts";
 import { nearerRanked } from "./exchange.ts";
 import { fairly } from "./fairness.ts";
 import { endsHold, type HoldEnd, holdFor, ridesHeld } from "./forward.ts";
@@ -46,7 +46,9 @@ export function pursue(turn: Turn, ride: MatchingRide): void {
 /** Ends the search, or the wait for its beginning; what it still asks of others will be ignored. */
 export function abandonPursuit({ shard }: Turn, rideId: RideId): void {
   shard.pursuits.delete(rideId);
-  for (const kind of ["ride.dispatch", "ride.search", "ride.deadline"] as const) shard.timers.clear(kind, rideId);
+  for (const kind of ["ride.dispatch", "ride.search", "ride.silence", "ride.deadline"] as const) {
+    shard.timers.clear(kind, rideId);
+  }
 }
 
 /** The search's timer: neighbours or the ranker kept silent, or it is time to look again. */
@@ -108,7 +110,11 @@ export function makeOffers(turn: Turn, rideId: RideId): void {
   if (ride?.state !== "matching" || pursuit === undefined || pursuit.phase !== "open") return;
   const offers = shard.offersFor(rideId);
   const { searchEveryMs } = shard.setting.market.dispatch;
-  let room = askedAtOnce(shard, pursuit) - offers.filter(isLive).length;
+  const until = offers.map((offer) => waitedForUntil(shard, pursuit, offer) ?? now).filter((end) => end > now);
+  const silentAt = Math.min(...until);
+  if (silentAt < Number.POSITIVE_INFINITY) shard.timers.set("ride.silence", rideId, silentAt);
+  else shard.timers.clear("ride.silence", rideId);
+  let room = askedAtOnce(shard, pursuit) - until.length;
   let budget = LIMITS.offersPerRide - offers.length;
   let rank = offers.length;
   // While somebody thought about it others have come to the queue and left it: who is first by now is asked.

@@ -5,6 +5,7 @@ export type TimerKind =
   | "ride.dispatch"
   | "ride.deadline"
   | "ride.search"
+  | "ride.silence"
   | "batch.window"
   | "ride.pickup_watch"
   | "ride.no_show"

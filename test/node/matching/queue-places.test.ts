@@ -67,6 +67,13 @@ describe("a ride from a zone with a queue", () => {
     expect(asked(kit)).toEqual(["ann"]);
   });
 
+  test("[Z3] [O23] is offered to nobody beside one who keeps silent", () => {
+    const kit = annThenBob({ kind: "batched", waveSize: 3 });
+    kit.request("rita");
+    kit.wait(14_000);
+    expect(asked(kit)).toEqual(["ann"]);
+  });
+
   test("[Z3] is offered to the next at once where a lock is busy, and to whoever is first by then after a refusal", () => {
     const kit = annThenBob();
     kit.driver("cat", 300);
