@@ -1,10 +1,11 @@
 /** What drivers' sockets tell this shard, and what they are told: attach, fixes, status, notices from rides elsewhere. */
 import type { DriverId, Fix } from "../domain/driver.ts";
-import type { DriverNotice, Holding } from "../domain/notice.ts";
-import type { OfferId, RideState } from "../domain/ride.ts";
+import type { DriverNotice } from "../domain/notice.ts";
+import type { OfferId } from "../domain/ride.ts";
 import { metersToCell } from "../spatial/distance.ts";
 import type { CommandOf, SessionAddress } from "./commands.ts";
 import { nextStats } from "./driver-lock.ts";
+import { free, heldBy, isHeldBy, watchHeld } from "./engagement.ts";
 import { judgeFix } from "./fix-filter.ts";
 import { giveHints } from "./hints.ts";
 import { beginLeg, endLeg } from "./legs.ts";
@@ -15,7 +16,7 @@ import { surgeNow } from "./quote.ts";
 import { tell, tellCadence, tellEnd, tellStatus, wordsOf } from "./session-words.ts";
 import type { Turn } from "./shard-state.ts";
 import { endStay, noteStay } from "./stays.ts";
-import { type Held, memoryOf, type Session, statusOf } from "./supply.ts";
+import { memoryOf, type Session, statusOf } from "./supply.ts";
 import { trackRide } from "./tracking.ts";
 
 export function attachDriver(turn: Turn, command: CommandOf<"driver.attached">): void {
@@ -268,34 +269,6 @@ function settleSession(turn: Turn, session: Session): void {
   settlePlace(turn, session);
   turn.effects.push({ type: "remember", driverId: session.driverId, memory: memoryOf(session) });
   if (came) turn.freed.push(session);
-}
-
-function free(turn: Turn, session: Session, offerId: OfferId): void {
-  if (session.held?.offerId !== offerId) return;
-  // An offer that came to nothing takes nothing from how long he has waited: nor does it in the data models learn from.
-  if (session.held.kind === "engaged") {
-    session.idleSince = turn.now;
-    session.stay = null;
-  }
-  session.held = null;
-  session.leg = null;
-  turn.shard.timers.clear("driver.held", session.driverId);
-}
-
-function watchHeld(turn: Turn, { driverId }: Session, ttlMs: number): void {
-  turn.shard.timers.set("driver.held", driverId, turn.now + ttlMs + LIMITS.heldGraceMs);
-}
-
-function heldBy(holding: Holding): Held | null {
-  if (holding.kind === "offer") {
-    const { offerId, zone } = holding.offer;
-    return { offerId, kind: "offered", zone };
-  }
-  return holding.kind === "ride" ? { offerId: holding.ride.offerId, kind: "engaged" } : null;
-}
-
-function isHeldBy(state: RideState): boolean {
-  return state === "assigned" || state === "arrived" || state === "on_trip";
 }
 
 function addressOf({ shard }: Turn, { epoch }: Session): SessionAddress {
