@@ -123,6 +123,10 @@ await runApp(async () => {
     if (next.state === "on_trip") car.target = next.dropoff;
     prompt.say(`ride ${next.rideId} is ${next.state}`);
     if (!["assigned", "arrived", "on_trip"].includes(next.state)) ride = null;
+    if (next.next) {
+      prompt.say("another driver is nearer to it, and you to his rider: you have swapped");
+      showRide(next.next);
+    }
   }
 
   async function answer(word: "accept" | "decline"): Promise<void> {
@@ -139,9 +143,9 @@ await runApp(async () => {
   async function step(word: TripStep): Promise<void> {
     if (!ride) return prompt.say("you have no ride");
     const verdict = await client.step(ride.offerId, word);
-    if (verdict.outcome === "done") showRide(verdict.ride);
-    else prompt.say(`refused: ${verdict.reason}${verdict.state ? `, the ride is ${verdict.state}` : ""}`);
-    if (word === "cancel" && verdict.outcome === "done") ride = null;
+    if (verdict.outcome === "done") return showRide(verdict.ride);
+    prompt.say(`refused: ${verdict.reason}${verdict.state ? `, the ride is ${verdict.state}` : ""}`);
+    if (verdict.next) showRide(verdict.next);
   }
 
   function drive(): void {

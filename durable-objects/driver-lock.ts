@@ -52,8 +52,8 @@ export class DriverLock extends DurableObject<Env> implements DriverLockApi {
     throw new Error(`a reserve was answered with ${answer.type}`);
   }
 
-  async release({ offerId, seq, shard, outcome }: Parameters<DriverLockApi["release"]>[0]): Promise<void> {
-    this.#submit({ type: "release", offerId, seq, shard, outcome });
+  async release({ driverId: _, ...released }: Parameters<DriverLockApi["release"]>[0]): Promise<void> {
+    this.#submit({ type: "release", ...released });
   }
 
   async heldOffer(): Promise<OfferId | null> {

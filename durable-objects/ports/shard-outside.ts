@@ -192,8 +192,9 @@ export class ObjectOutside implements ShardOutside {
     submit({ type: "reserve.answered", offerId, ...(answer ?? { outcome: "unanswered" }) });
   }
 
-  async #release({ offerId, seq, driverId, outcome }: Say<"release">, submit: Submit): Promise<void> {
-    const call = { driverId, offerId, seq, shard: this.#shard, outcome };
+  async #release({ type: _, ...released }: Say<"release">, submit: Submit): Promise<void> {
+    const { driverId, offerId } = released;
+    const call = { ...released, shard: this.#shard };
     const done = await callOrNull(async () => {
       await this.lockStub(driverId).release(call);
       return true;

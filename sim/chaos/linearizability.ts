@@ -6,6 +6,7 @@
 import type { RideEvent } from "../../src/domain/event.ts";
 import { isEngaged } from "../../src/domain/ride.ts";
 import type { Violation } from "../live/check-history.ts";
+import { swapsKept } from "../live/engagements.ts";
 import type { HistoryRecord } from "../live/history-log.ts";
 import { type Finding, findOrder, type Operation, type SequentialObject } from "./find-order.ts";
 import { DRIVER, type DriverCall, RIDE, type RideCall } from "./ride-object.ts";
@@ -32,7 +33,7 @@ const CLOCKS_DIFFER_MS = 50;
 
 export function checkLinearizability(history: History): LinearizabilityReport {
   const said = operationsSaid(history.records);
-  const done = doneByShards(history.events);
+  const done = doneByShards(history.events, swapsKept(history.events));
   const takenFrom = takeovers(history.events);
   const rides = Map.groupBy(
     [...said.flatMap((one) => onRide(one, takenFrom)), ...done.flatMap(({ operation }) => onlyOfRides(operation))],
@@ -168,7 +169,10 @@ function callHeard(invocation: Spoken, outcome: Spoken): RideCall | null {
   return { kind: invocation.op === "accept" ? "won" : "confirmed", offerId };
 }
 
-/** Another driver's accept took the ride: it is that accept that did it, and only the driver who lost it is told here. */
+/**
+ * Another driver's accept took the ride: it is that accept that did it, and only the driver who lost it is told here. Where
+ * two swapped there was none, and the shard did it.
+ */
 type DoneCall = RideCall | { readonly kind: "exchanged" };
 
 function onlyOfRides({ call, ...operation }: DoneByShard["operation"]): OnRide[] {
@@ -179,36 +183,41 @@ interface DoneByShard {
   readonly operation: Operation<DoneCall> & { readonly rideId: string };
   readonly driverId: string | null;
   readonly offerId: string | null;
+  /** Whom it gave the ride without asking him. */
+  readonly gave: { readonly driverId: string; readonly offerId: string } | null;
 }
 
 /**
  * Each may explain what clients heard and need not: a ride that was given back at its driver's word has the same event as
  * one that was taken from him.
  */
-function doneByShards(events: readonly RideEvent[]): DoneByShard[] {
+function doneByShards(events: readonly RideEvent[], swapped: ReadonlyMap<string, string>): DoneByShard[] {
   return [...Map.groupBy(events, ({ rideId }) => rideId).values()].flatMap((ofRide) => {
     const inOrder = [...ofRide].sort((a, b) => a.version - b.version);
     return inOrder.flatMap((event, index) => {
       const before = inOrder[index - 1]?.ride;
       const engaged = before !== undefined && isEngaged(before) ? before : null;
-      const call = callOfShard(event, engaged?.offerId ?? null);
+      const gave = isEngaged(event.ride) && swapped.has(event.ride.offerId) ? event.ride : null;
+      const call = callOfShard(event, engaged?.offerId ?? null, gave?.offerId ?? null);
       if (call === null) return [];
       const operation = {
         call,
         rideId: event.rideId,
         invokedAt: event.at - CLOCKS_DIFFER_MS,
         returnedAt: Number.POSITIVE_INFINITY,
-        required: false,
+        // Nobody else says that two drivers swapped.
+        required: call.kind === "took.over",
         label: `${event.at}.. shard ${JSON.stringify(call)}`,
       };
-      return [{ operation, driverId: engaged?.driverId ?? null, offerId: engaged?.offerId ?? null }];
+      return [{ operation, driverId: engaged?.driverId ?? null, offerId: engaged?.offerId ?? null, gave }];
     });
   });
 }
 
-function callOfShard({ type }: RideEvent, offerId: string | null): DoneCall | null {
+function callOfShard({ type }: RideEvent, offerId: string | null, gave: string | null): DoneCall | null {
   if (offerId === null) return type === "ride.no_driver" ? { kind: "unserved" } : null;
   if (type === "ride.redispatched" || type === "ride.no_driver") return { kind: "taken.away", offerId };
+  if (type === "ride.exchanged" && gave !== null) return { kind: "took.over", offerId: gave, from: offerId };
   if (type === "ride.exchanged") return { kind: "exchanged" };
   if (type === "ride.no_show") return { kind: "no.show", offerId };
   return type === "ride.abandoned" ? { kind: "abandoned", offerId } : null;
@@ -220,7 +229,9 @@ function onDrivers(said: readonly Said[], done: readonly DoneByShard[]): OnDrive
     const lost = outcome !== null && "outcome" in outcome && outcome.outcome === "lost";
     return invocation.op === "accept" && !lost;
   });
-  const driverOf = new Map(wins.map(({ invocation }) => [offerOf(invocation), invocation.who]));
+  const given = done.flatMap(({ operation, gave }) => (gave === null ? [] : [{ operation, ...gave }]));
+  const driverOf = new Map<string, string>(wins.map(({ invocation }) => [offerOf(invocation), invocation.who]));
+  for (const { offerId, driverId } of given) driverOf.set(offerId, driverId);
   const cancels = Map.groupBy(
     said.filter(({ invocation, outcome }) => invocation.op === "cancel" && outcome?.type !== "fail"),
     ({ invocation }) => invocation.rideId as string,
@@ -231,6 +242,9 @@ function onDrivers(said: readonly Said[], done: readonly DoneByShard[]): OnDrive
   });
   return [
     ...wins.map((win) => onDriver(win, win.invocation.who, { kind: "won", offerId: offerOf(win.invocation) })),
+    ...given.map(({ operation, driverId, offerId }) => {
+      return { ...operation, driverId, call: { kind: "won", offerId } as const };
+    }),
     ...own.map((end) => onDriver(end, end.invocation.who, { kind: "left", offerId: offerOf(end.invocation) })),
     ...[...driverOf].flatMap(([offerId, driverId]) =>
       (cancels.get(offerId.slice(0, offerId.lastIndexOf("#"))) ?? []).map((cancel) => ({

@@ -104,8 +104,6 @@ export class LabDriver {
         return this.#follow(notice.ride);
       case "hint":
         return this.#takeAdvice(notice);
-      default:
-        return;
     }
   }
 
@@ -212,6 +210,7 @@ export class LabDriver {
   /** The newest word about a ride of his. */
   #follow(ride: DriverRide): void {
     const { state, offerId } = ride;
+    if (ride.next) return this.#follow(ride.next);
     if (state !== "assigned" && state !== "arrived" && state !== "on_trip") return this.#release(offerId);
     const known = this.#doing.kind === "ride" && this.#doing.ride.offerId === offerId ? this.#doing.ride : null;
     if (known !== null && known.version >= ride.version) return;

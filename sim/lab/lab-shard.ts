@@ -125,10 +125,10 @@ export class LabShard implements ShardOutside {
     });
   }
 
-  #release({ offerId, seq, driverId, outcome }: Say<"release">): void {
+  #release({ driverId, ...released }: Say<"release">): void {
     this.#city.soon(() => {
-      this.#city.lock(driverId).submit({ type: "release", offerId, seq, shard: this.name, outcome });
-      this.submit({ type: "release.acknowledged", offerId });
+      this.#city.lock(driverId).submit({ ...released, shard: this.name });
+      this.submit({ type: "release.acknowledged", offerId: released.offerId });
     });
   }
 

@@ -4,7 +4,7 @@
  */
 import type { RideEvent } from "../../src/domain/event.ts";
 import type { RideState } from "../../src/domain/ride.ts";
-import { engagementsHeard, engagementsKept, overlaps } from "./engagements.ts";
+import { engagementsHeard, engagementsKept, overlaps, swapsKept } from "./engagements.ts";
 import type { HistoryRecord } from "./history-log.ts";
 
 /** A row of D1's `rides`. */
@@ -90,7 +90,7 @@ function oneRidePerDriver({ records, events }: Evidence): Violation[] {
   );
 }
 
-/** Every WON that a driver heard is one assignment in D1, and every assignment was asked for by its driver. */
+/** Every WON that a driver heard is one assignment in D1, and every assignment its driver asked for, or got for such a one. */
 function wonMeansAssigned({ records, events, complete }: Evidence): Violation[] {
   const assigned = Map.groupBy(
     events.filter(({ type }) => type === "ride.assigned" || type === "ride.exchanged"),
@@ -98,6 +98,7 @@ function wonMeansAssigned({ records, events, complete }: Evidence): Violation[] 
   );
   const accepts = records.flatMap((record) => (record.op === "accept" ? [record] : []));
   const asked = new Set(accepts.map(({ offerId }) => offerId as string));
+  const swapped = swapsKept(events);
   const won = accepts.filter((record) => record.type === "ok" && record.outcome === "won");
   const found: Violation[] = [];
   for (const record of won) {
@@ -107,7 +108,8 @@ function wonMeansAssigned({ records, events, complete }: Evidence): Violation[] 
   }
   for (const [offerId, kept] of assigned) {
     if (kept.length > 1) found.push(violation("S4", `offer ${offerId} was assigned ${kept.length} times`, kept));
-    if (!asked.has(offerId)) found.push(violation("S4", `offer ${offerId} was assigned, and nobody accepted it`, kept));
+    if (!asked.has(swapped.get(offerId) ?? offerId))
+      found.push(violation("S4", `offer ${offerId} was assigned, and nobody accepted it`, kept));
   }
   return found;
 }

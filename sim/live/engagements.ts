@@ -71,6 +71,26 @@ export function engagementsKept(events: readonly RideEvent[]): Engagement[] {
   return engagements;
 }
 
+/**
+ * Offers that nobody was asked about, each with the one that its driver had until that moment: drivers on their way who
+ * swapped rides. Told by the events: whoever has a ride from another at the moment at which his own went to a third.
+ */
+export function swapsKept(events: readonly RideEvent[]): ReadonlyMap<string, string> {
+  const rideOfVersion = new Map(events.map(({ id, ride }) => [id, ride]));
+  const left = new Map<string, string>();
+  const exchanged = events.filter(({ type }) => type === "ride.exchanged");
+  for (const { rideId, version, at } of exchanged) {
+    const before = rideOfVersion.get(`${rideId}:${version - 1}`);
+    if (before && isEngaged(before)) left.set(`${before.driverId} ${at}`, before.offerId);
+  }
+  return new Map(
+    exchanged.flatMap(({ ride, at }) => {
+      const had = isEngaged(ride) ? left.get(`${ride.driverId} ${at}`) : undefined;
+      return isEngaged(ride) && had !== undefined ? [[ride.offerId, had]] : [];
+    }),
+  );
+}
+
 /** Pairs that share `same`, differ in `other`, and were on at the same time. */
 export function overlaps(
   engagements: readonly Engagement[],

@@ -206,6 +206,7 @@ class Driver implements LiveDriver {
     if (!isUnderWay(ride)) {
       // News of a ride he has left already says nothing about the one he drives now.
       if (known || this.#isDeciding(ride.offerId)) this.#release(ride);
+      if (ride.next && this.#doing.kind === "idle") this.#follow(ride.next);
       return;
     }
     const { offerId, rideId, version, state } = ride;
@@ -246,6 +247,7 @@ class Driver implements LiveDriver {
         return step === "cancel" ? this.#release(verdict.ride) : this.#follow(verdict.ride);
       }
       this.#note({ op: "step", type: "fail", step, offerId, rideId, reason: verdict.state ?? verdict.reason });
+      if (verdict.next) return this.#follow(verdict.next);
       // Why it was refused is on its way to him, or was lost with a connection: then a welcome repeats it.
       this.#pausedUntil = performance.now() + STEP_RETRY_MS;
       this.#after(STEP_RETRY_MS * this.#setting.clock.speed, () => {

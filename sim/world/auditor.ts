@@ -12,6 +12,7 @@ import type { Answer, Command, Message, Write } from "../../src/matching/command
 import type { Decision } from "../../src/matching/decision.ts";
 import type { LockCommand, LockState } from "../../src/matching/driver-lock.ts";
 import { LIMITS } from "../../src/matching/limits.ts";
+import { Exchanges } from "./exchanges.ts";
 import { Hearing } from "./hearing.ts";
 import { Races } from "./races.ts";
 import { promise } from "./violation.ts";
@@ -37,7 +38,8 @@ const COMES_FROM: Readonly<Record<RideEventType, readonly (Ride["state"] | null)
 const OFFER_COMES_FROM: Readonly<Record<Offer["state"], readonly (Offer["state"] | null)[]>> = {
   intent: [null],
   offered: ["intent"],
-  won: ["offered"],
+  // Nobody is asked where two swap.
+  won: ["offered", null],
   ended: ["won", "ended"],
   dead: ["intent", "offered", "dead"],
 };
@@ -59,6 +61,7 @@ export class Auditor {
   readonly counts = new Map<string, number>();
   readonly hearing: Hearing;
   readonly races: Races;
+  readonly #exchanges = new Exchanges(this.offers, (name) => this.count(name));
   readonly #now: () => EpochMs;
   /** Offered or won, over all shards. An intent holds nobody: two shards may want the same driver. */
   readonly #holdingOf = new Map<DriverId, OfferId>();
@@ -66,8 +69,6 @@ export class Auditor {
   readonly #openOffers = new Set<OfferId>();
   readonly #winnerOf = new Map<RideId, OfferId>();
   readonly #assignedBy = new Map<OfferId, number>();
-  /** Of rides, and of drivers since their last trip. */
-  readonly #exchangesOf = new Map<RideId | DriverId, number>();
   readonly #rideUnder = new Map<string, RideId>();
   /** Tickets are minted in the order in which a driver opens sockets. */
   readonly #newestTicket = new Map<DriverId, EpochMs>();
@@ -109,7 +110,10 @@ export class Auditor {
           this.count("event archived", write.eventIds.length);
       }
     }
-    for (const write of writes) if (write.type === "save.ride") this.#rideStands(write.ride);
+    for (const write of writes) {
+      if (write.type === "save.ride") this.#rideStands(write.ride);
+      if (write.type === "save.offer") this.#exchanges.stands(write.offer);
+    }
   }
 
   lockCommitted(driverId: DriverId, before: LockState, after: LockState, command: LockCommand): void {
@@ -120,6 +124,8 @@ export class Auditor {
       "S9",
       () => `${driverId}'s epoch goes from ${before.epoch} to ${after.epoch}`,
     );
+    if (command.type === "release" && command.next && after.holder?.offerId === command.next.offerId)
+      this.count("lock handed over");
     if (command.type === "detach" && before.session !== after.session) {
       promise(before.session?.epoch === command.epoch, "S9", () => {
         return `${driverId}'s socket at epoch ${before.session?.epoch} is detached by that of epoch ${command.epoch}`;
@@ -219,8 +225,8 @@ export class Auditor {
     this.events.set(id, event);
     this.count(type);
     if (type === "ride.dispatched") this.#dispatched(event);
-    if (type === "ride.exchanged") this.#exchanged(event, this.events.get(`${rideId}:${version - 1}`)!.ride);
-    if (type === "ride.completed" && "driverId" in ride) this.#exchangesOf.delete(ride.driverId);
+    if (type === "ride.exchanged") this.#exchanges.happened(event, this.events.get(`${rideId}:${version - 1}`)!.ride);
+    if (type === "ride.completed" && "driverId" in ride) this.#exchanges.drove(ride.driverId);
     if ((type === "ride.assigned" || type === "ride.exchanged") && isEngaged(ride)) {
       const times = (this.#assignedBy.get(ride.offerId) ?? 0) + 1;
       this.#assignedBy.set(ride.offerId, times);
@@ -232,18 +238,6 @@ export class Auditor {
   #dispatched({ id, at, ride }: RideEvent): void {
     const soonestAt = ride.request.pickupAt! - LIMITS.leadMostMs;
     promise(at >= soonestAt, "P2", () => `${id} is ${soonestAt - at} ms too early`);
-  }
-
-  /** X2 and X4: from the driver for whom it was offered to the one who accepted, once for the ride and for its driver. */
-  #exchanged({ id, rideId, ride }: RideEvent, before: Ride): void {
-    const [from, to] = [before, ride].map((one) => (isEngaged(one) ? this.offers.get(one.offerId) : undefined));
-    promise(from?.state === "ended" && from.exchanged, "X2", () => `${id}: ${from?.id} is ${from?.state}`);
-    promise(to?.state === "won" && to.instead === from.id, "X2", () => `${id}: ${to?.id} was not made for ${from.id}`);
-    for (const about of [rideId, from.driverId]) {
-      const times = (this.#exchangesOf.get(about) ?? 0) + 1;
-      this.#exchangesOf.set(about, times);
-      promise(times === 1, "X4", () => `${about} is exchanged ${times} times`);
-    }
   }
 
   /** O22: held before anybody is asked, and not for longer than any market may say. */
@@ -267,8 +261,8 @@ export class Auditor {
     if (state === "intent" || state === "offered") this.#openOffers.add(id);
     else this.#openOffers.delete(id);
     if (state === "won") {
-      const inTime = before?.state === "offered" && offer.wonAt < before.expiresAt;
-      promise(inTime, "S6", () => `${id} is won after it has expired`);
+      if (before === undefined) this.#exchanges.swapped(offer);
+      else promise(before.state === "offered" && offer.wonAt < before.expiresAt, "S6", () => `${id} is won late`);
       const winner = this.#winnerOf.get(rideId);
       promise(winner === undefined, "S1", () => `${rideId} is won by ${winner} and ${id}`);
       this.#winnerOf.set(rideId, id);
@@ -293,6 +287,8 @@ export class Auditor {
   #held(driverId: DriverId, offerId: OfferId): void {
     const holder = this.locks.get(driverId)?.holder?.offerId;
     const state = this.offers.get(offerId)?.state;
+    // Of a ride that he has swapped: then the lock has yet to hear which other it holds him for.
+    if (holder !== undefined && holder === this.#exchanges.swappedFor(offerId)) return;
     promise(holder === offerId, "S3", () => `${offerId} is ${state}, but ${driverId}'s lock holds ${holder}`);
   }
 

@@ -1,6 +1,6 @@
 /** What drivers are told: never of what is not saved, never both yes and no, never of a ride that is somebody else's. */
 import type { DriverId } from "../../src/domain/driver.ts";
-import type { DriverNotice, DriverRide } from "../../src/domain/notice.ts";
+import type { DriverNotice, DriverRide, NextRide } from "../../src/domain/notice.ts";
 import type { OfferId, RideState } from "../../src/domain/ride.ts";
 import type { Auditor } from "./auditor.ts";
 import { promise } from "./violation.ts";
@@ -20,11 +20,18 @@ export class Hearing {
     if (notice.type === "offer") this.#offered(driverId, notice.offerId);
     const ride = rideIn(notice);
     if (ride !== null) this.#truth(driverId, ride);
+    const next = nextIn(notice);
+    if (next !== undefined) this.#truth(driverId, next);
   }
 
   /** Arrived at a driver's app. */
   heard(driverId: DriverId, notice: DriverNotice): void {
     this.#auditor.count(`heard ${notice.type}`);
+    const next = nextIn(notice);
+    if (next !== undefined) {
+      this.#auditor.count(`heard of a swap by ${notice.type}`);
+      this.#says(driverId, next.offerId, true);
+    }
     switch (notice.type) {
       case "welcome": {
         this.#auditor.count(`welcomed holding ${notice.holding.kind}`);
@@ -81,6 +88,12 @@ export class Hearing {
       () => `a step under ${offerId} (${offer?.state}) hears that its ride is ${state}`,
     );
   }
+}
+
+/** The ride that is his instead of the one that he hears of. */
+function nextIn(notice: DriverNotice): NextRide | undefined {
+  if (notice.type === "trip.verdict" && notice.verdict.outcome === "refused") return notice.verdict.next;
+  return rideIn(notice)?.next;
 }
 
 function rideIn(notice: DriverNotice): DriverRide | null {

@@ -75,7 +75,7 @@ export class LockHost {
       this.state = state;
       trace.add(loop.now, `lock ${this.driverId}`, `${brief(command)} -> ${brief(answer)}; ${heldBy(state)}`);
       auditor.lockCommitted(this.driverId, before, state, command);
-      if (state.ask !== null && before.ask === null) this.#setAlarmBy(state.ask.at - this.#skewMs);
+      if (state.ask !== null && state.holder !== before.holder) this.#setAlarmBy(state.ask.at - this.#skewMs);
     }
     auditor.races.lockAnswered(this.driverId, command, state !== before);
     return crashed ? this.#die(`after saving ${command.type}`) : answer;

@@ -15,21 +15,34 @@ const HOME: LatLng = { lat: 40.75, lng: -73.97 };
 const SPREAD_METERS = 1_600;
 const LEARNED_PLACES = 20;
 
-/** Draws the middle of the world, and a drawer of places around it. */
-export function drawPlaces(random: Random): { readonly middle: LatLng; readonly place: (random: Random) => LatLng } {
+/**
+ * Draws the middle of the world, and a drawer of places around it. Where rides are exchanged it is more often the middle of
+ * a cell: both drivers of a swap have their sockets in the ride's shard.
+ */
+export function drawPlaces(
+  random: Random,
+  exchanging: boolean,
+): { readonly middle: LatLng; readonly place: (random: Random) => LatLng } {
   const { south, west, north, east } = boundsOf(cellOf(HOME.lat, HOME.lng, SHARD_BITS));
   const center = { lat: (south + north) / 2, lng: (west + east) / 2 };
-  const middle = random.pick([center, { ...center, lng: east }, { lat: north, lng: east }, { lat: north, lng: east }]);
+  const alone = exchanging && random.fork("alone").next() < 0.7;
+  const drawn = random.pick([center, { ...center, lng: east }, { lat: north, lng: east }, { lat: north, lng: east }]);
+  const middle = alone ? center : drawn;
   const spreadMeters = SPREAD_METERS * (0.3 + 0.7 * random.next());
   const place = (draw: Random) => destinationPoint(middle, draw.next() * 360, spreadMeters * Math.sqrt(draw.next()));
   return { middle, place };
+}
+
+/** Of a market's draws, as `drawMarket` has it. */
+export function drawReplanning(random: Random): boolean {
+  return random.fork("replanning").next() < 0.25;
 }
 
 /** Short watches, so that a world of minutes sees every one of them run out. */
 export function drawMarket(random: Random, middle: LatLng): Market {
   const between = (low: number, high: number) => Math.round(low + (high - low) * random.next());
   const kind = random.pick(DISPATCH_KINDS);
-  const replanning = random.fork("replanning").next() < 0.25;
+  const replanning = drawReplanning(random);
   const hints = random.fork("hints").next() < 0.25;
   const forward = random.fork("forward");
   const forwardSeconds = forward.next() < 0.4 ? 20 + forward.int(101) : 0;

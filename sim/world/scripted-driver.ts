@@ -4,24 +4,22 @@
  * elsewhere, tap twice, keep two sockets, speak on the old one.
  */
 import type { DriverId, DriverProfile } from "../../src/domain/driver.ts";
-import type { DriverNotice, DriverRide } from "../../src/domain/notice.ts";
+import type { DriverNotice, DriverRide, NextRide } from "../../src/domain/notice.ts";
 import type { LatLng, ShardName } from "../../src/domain/place.ts";
 import type { OfferId } from "../../src/domain/ride.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
-import type { DriverUp } from "../../src/protocol/driver.ts";
 import { shardAt } from "../../src/routing/shard-map.ts";
 import { bearingDegrees, destinationPoint, haversineMeters } from "../../src/spatial/distance.ts";
 import type { Random } from "../random.ts";
 import { wordOfDriver } from "./races.ts";
 import { Socket, type SocketEnd, type SocketPeer } from "./socket.ts";
-import { nextStep } from "./temper.ts";
+import { anyButton, type Deed, nextStep } from "./temper.ts";
 import { brief } from "./trace.ts";
 import type { World } from "./world.ts";
 
-type Deed = Extract<DriverUp, { type: "offer.accept" | "offer.decline" | "trip" }>;
-
 const BEAT_MS = 4_000;
 const LONG_WAY = 5;
+const DETOURS = 0.7;
 const METERS_PER_BEAT = 400;
 const WELCOME_WITHIN_MS = 12_000;
 const RECONNECT_MS = 4_000;
@@ -41,6 +39,7 @@ export class ScriptedDriver implements SocketPeer {
   readonly #random: Random;
   /** A stream of its own, so that a phone that never dies lives as it would have without this. */
   readonly #fate: Random;
+  readonly #detours: Random;
   #position: LatLng;
   #target: LatLng;
   /** The newest socket that was welcomed. */
@@ -66,6 +65,7 @@ export class ScriptedDriver implements SocketPeer {
     this.id = id;
     this.#random = random;
     this.#fate = random.fork("phone");
+    this.#detours = random.fork("detours");
     this.#position = world.place(random);
     this.#target = world.place(random);
     world.loop.after(random.int(BEAT_MS), () => this.#beat());
@@ -106,7 +106,8 @@ export class ScriptedDriver implements SocketPeer {
         if (verdict.outcome === "pending") return;
         this.#deeds.delete(notice.cid);
         // A refusal may be older than what he has heard since: how his ride stands is told him, or by a welcome.
-        if (verdict.outcome === "done") this.#takes(notice.step === "cancel" ? null : verdict.ride, notice.offerId);
+        if (verdict.outcome === "done") this.#takes(verdict.ride);
+        else this.#goesOnWith(notice.offerId, verdict.next);
         return;
       }
       case "trip.changed":
@@ -134,9 +135,8 @@ export class ScriptedDriver implements SocketPeer {
   /** The line goes dead. */
   cutLine(): void {
     const { faults } = this.#world;
-    const random = this.#random;
-    const unnoticed = random.next() < faults.cutUnnoticed;
-    this.#live?.cut(unnoticed ? Number.POSITIVE_INFINITY : random.int(5_000), random.int(8_000));
+    const unnoticed = this.#random.next() < faults.cutUnnoticed;
+    this.#live?.cut(unnoticed ? Number.POSITIVE_INFINITY : this.#random.int(5_000), this.#random.int(8_000));
   }
 
   #beat(): void {
@@ -147,10 +147,16 @@ export class ScriptedDriver implements SocketPeer {
     const wanting = (this.#live === null || this.#unsure) && this.#opening === null;
     if (wanting && loop.now >= this.#reconnectAt) this.#connect(this.#somewhere());
     else if (this.#live !== null && this.#random.next() < temper.driver.secondSockets) this.#connect(this.#somewhere());
-    if (this.#random.next() < temper.driver.pauses || !(this.#available || temper.driver.pauses > 0)) this.#toggle();
+    if (this.#random.next() < temper.driver.pauses || !(this.#available || temper.driver.pauses > 0)) {
+      this.#available = !this.#available;
+      this.#sayAvailable();
+    }
     this.#sendFix();
     for (const said of this.#deeds.values()) if (loop.now - said.saidAt >= BEAT_MS) this.#say(said.deed);
-    if (this.#random.next() < temper.driver.fumbles) this.#fumble();
+    if (this.#random.next() < temper.driver.fumbles && this.#seen.length > 0) {
+      // Any button on any card he has ever seen.
+      this.#say(anyButton(this.#random, this.#random.pick(this.#seen.slice(-3)), this.#cid()));
+    }
     this.#goOn();
   }
 
@@ -247,31 +253,19 @@ export class ScriptedDriver implements SocketPeer {
     if (step !== null) this.#say({ type: "trip", cid: this.#cid(), offerId: ride.offerId, step });
   }
 
-  /** Any button on any card he has ever seen. */
-  #fumble(): void {
-    if (this.#seen.length === 0) return;
-    const recent = this.#seen.slice(-3);
-    const offerId = this.#random.pick(recent);
-    const step = this.#random.pick(["arrive", "start", "complete", "cancel"] as const);
-    const kind = this.#random.int(4);
-    const cid = this.#cid();
-    if (kind === 0) this.#say({ type: "trip", cid, offerId, step });
-    else this.#say({ type: kind === 1 ? "offer.decline" : "offer.accept", cid, offerId });
-  }
-
-  #takes(ride: DriverRide | null, offerId = ride?.offerId): void {
-    const his = ride !== null && (ride.state === "assigned" || ride.state === "arrived" || ride.state === "on_trip");
-    if (his) {
+  #takes(ride: DriverRide): void {
+    if (ride.state === "assigned" || ride.state === "arrived" || ride.state === "on_trip") {
       // Word of an older version may overtake that of a newer one, and an ended ride does not begin again.
       if (this.#ride?.offerId === ride.offerId && this.#ride.version > ride.version) return;
       this.#ride = ride;
-      this.#target = ride.state === "on_trip" ? ride.dropoff : ride.pickup;
-    } else if (this.#ride?.offerId === offerId) this.#ride = null;
+      this.#target = ride.state === "on_trip" ? ride.dropoff : this.#wayTo(ride.pickup);
+    } else if (ride.next) this.#goesOnWith(ride.offerId, ride.next);
+    else if (this.#ride?.offerId === ride.offerId) this.#ride = null;
   }
 
-  #toggle(): void {
-    this.#available = !this.#available;
-    this.#sayAvailable();
+  /** The ride that he has for the one of this offer, unless he has had others since. */
+  #goesOnWith(offerId: OfferId, next: NextRide | undefined): void {
+    if (next && (this.#ride === null || this.#ride.offerId === offerId)) this.#takes(next);
   }
 
   #sayAvailable(): void {
@@ -301,6 +295,11 @@ export class ScriptedDriver implements SocketPeer {
   /** Where rides are exchanged, ways are so many times as long that somebody nearer may come free. */
   get #way(): number {
     return this.#world.market.dispatch.replanning ? LONG_WAY : 1;
+  }
+
+  /** Where rides are exchanged some lose their way, and come nearer to another's rider than to their own. */
+  #wayTo(pickup: LatLng): LatLng {
+    return this.#way > 1 && this.#detours.next() < DETOURS ? this.#world.place(this.#detours) : pickup;
   }
 
   #move(): void {

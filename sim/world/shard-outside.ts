@@ -139,11 +139,11 @@ export class SimulatedOutside implements ShardOutside {
     });
   }
 
-  #release({ offerId, seq, driverId, outcome }: Say<"release">, submit: Submit): void {
+  #release({ driverId, ...released }: Say<"release">, submit: Submit): void {
     const lock = this.#world.lock(driverId);
-    const callee = lock.call({ type: "release", offerId, seq, shard: this.#host.name, outcome });
+    const callee = lock.call({ ...released, shard: this.#host.name });
     this.#world.network.call("release", RELEASE, callee, this.#alive, (answer) => {
-      if (answer !== null) this.#answer({ type: "release.acknowledged", offerId }, submit);
+      if (answer !== null) this.#answer({ type: "release.acknowledged", offerId: released.offerId }, submit);
     });
   }
 

@@ -1,6 +1,7 @@
 /** How the scripted people of one world behave, drawn from its seed: from model citizens to those who try everything. */
 import type { TripStep } from "../../src/domain/notice.ts";
-import type { RideState } from "../../src/domain/ride.ts";
+import type { OfferId, RideState } from "../../src/domain/ride.ts";
+import type { DriverUp } from "../../src/protocol/driver.ts";
 import type { Random } from "../random.ts";
 
 export interface DriverTemper {
@@ -99,6 +100,17 @@ export function hurried({ driver, rider }: Temper): Temper {
     driver: { ...driver, accepts: 1, reactionMs: 3, pauses: 0, vanishes: 0 },
     rider: { ...rider, cancels: 0.25, leaves: 0, lookMs: 150, pauseMs: 500 },
   };
+}
+
+/** What a driver says of an offer or its ride. */
+export type Deed = Extract<DriverUp, { type: "offer.accept" | "offer.decline" | "trip" }>;
+
+/** A thumb on a card: whatever it hits. */
+export function anyButton(random: Random, offerId: OfferId, cid: string): Deed {
+  const step = random.pick(["arrive", "start", "complete", "cancel"] as const);
+  const kind = random.int(4);
+  if (kind === 0) return { type: "trip", cid, offerId, step };
+  return { type: kind === 1 ? "offer.decline" : "offer.accept", cid, offerId };
 }
 
 /** What a driver does next on his ride at this beat; null while he is still on the way, which may take so many times as long. */

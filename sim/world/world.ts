@@ -16,7 +16,7 @@ import { CALM, drawFaults, type Faults } from "./faults.ts";
 import { EventQueue, MemoryHistory } from "./history.ts";
 import { LockHost } from "./lock-host.ts";
 import { Network } from "./network.ts";
-import { crowdedMarket, drawChange, drawLearned, drawMarket, drawPlaces, SHARD_BITS } from "./scene.ts";
+import { crowdedMarket, drawChange, drawLearned, drawMarket, drawPlaces, drawReplanning, SHARD_BITS } from "./scene.ts";
 import { ScriptedDriver } from "./scripted-driver.ts";
 import { ScriptedRider } from "./scripted-rider.ts";
 import { Settlement } from "./settlement.ts";
@@ -84,7 +84,7 @@ export class World {
     const faults = drawFaults(root.fork("faults"));
     this.faults = crowded ? { ...faults, marketChangedEveryMs: Number.POSITIVE_INFINITY } : faults;
     const temper = drawTemper(root.fork("temper"));
-    const { middle, place } = drawPlaces(root.fork("places"));
+    const { middle, place } = drawPlaces(root.fork("places"), drawReplanning(root.fork("market")));
     const market = drawMarket(root.fork("market"), middle);
     this.temper = crowded ? hurried(temper) : temper;
     this.market = crowded ? crowdedMarket(market) : market;
@@ -96,7 +96,7 @@ export class World {
     this.queue = new EventQueue(this.loop, root.fork("queue"), current, (events) => this.#archive(events), count);
     // Who shall be nearer than the driver on his way must be there, and so must riders who have no driver near.
     const { replanning, hintEveryMs } = market.dispatch;
-    const fewest = crowded || replanning || hintEveryMs > 0 ? 6 : 2;
+    const fewest = replanning ? 9 : crowded || hintEveryMs > 0 ? 6 : 2;
     const [drivers, riders] = [fewest + size.int(5), fewest + size.int(5)];
     this.drivers = Array.from({ length: drivers }, (_, i) => this.#driver(`driver-${i + 1}` as DriverId));
     for (let i = 1; i <= riders; i++) {

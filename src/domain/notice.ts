@@ -38,7 +38,11 @@ export interface DriverRide {
   readonly pickupAt?: EpochMs;
   /** Said where the ride has left him because a nearer driver took it over. */
   readonly exchanged?: true;
+  /** Said where he got another driver's ride for it: that one is his from then on. */
+  readonly next?: NextRide;
 }
+
+export type NextRide = Omit<DriverRide, "exchanged" | "next">;
 
 export type LostReason = DeadReason | "unknown" | "ride_over";
 export type TripStep = "arrive" | "start" | "complete" | "cancel";
@@ -48,7 +52,13 @@ export type Verdict =
 export type TripVerdict =
   | { readonly outcome: "done"; readonly ride: DriverRide }
   /** Nothing changed; `state` is where the ride really is. */
-  | { readonly outcome: "refused"; readonly reason: "unknown" | "wrong_state"; readonly state?: RideState };
+  | {
+      readonly outcome: "refused";
+      readonly reason: "unknown" | "wrong_state";
+      readonly state?: RideState;
+      /** The ride that he has by now for the one that he speaks of. */
+      readonly next?: NextRide;
+    };
 
 /** What a lock's holder is to be told when he comes back: his open offer, his ride, or that it is over. */
 export type Holding =

@@ -150,6 +150,8 @@ export type EndedOffer = OfferBase & {
   readonly released: boolean;
   /** Another driver took the ride over on the way. */
   readonly exchanged: boolean;
+  /** Won in the same commit, where its driver has swapped rides with another: his lock goes over to it. */
+  readonly next?: Successor;
 };
 export type DeadOffer = OfferBase & {
   readonly state: "dead";
@@ -159,6 +161,12 @@ export type DeadOffer = OfferBase & {
 };
 export type LiveOffer = IntentOffer | OfferedOffer;
 export type Offer = LiveOffer | WonOffer | EndedOffer | DeadOffer;
+
+/** The offer of the same shard and driver that has taken the place of another. */
+export interface Successor {
+  readonly offerId: OfferId;
+  readonly seq: number;
+}
 
 /** What a lock hears of the offer that it holds: it lives, it is dead, or it is over because its ride was exchanged. */
 export type OfferVerdict = "hold" | "dead" | "exchanged";

@@ -48,6 +48,7 @@ import {
   wakeDriver,
 } from "./sessions.ts";
 import { type ShardState, Turn } from "./shard-state.ts";
+import { planSwaps } from "./swap.ts";
 import type { TimerKind } from "./timers.ts";
 import { trackFromElsewhere } from "./tracking.ts";
 import { pickupWatched, riderDidNotShow, stepTrip, tripAbandoned } from "./trip.ts";
@@ -169,7 +170,8 @@ function watchAgain(turn: Turn, ride: Ride): void {
 /** Presumed abort: an offer that nobody here remembers is dead. */
 function verdictOn({ shard }: Turn, offerId: Parameters<ShardState["offers"]["get"]>[0]): OfferVerdict {
   const offer = shard.offers.get(offerId);
-  if (offer?.state === "ended" && offer.exchanged) return "exchanged";
+  // A lock that has not heard that its driver has another ride instead holds him rightly; the release says which.
+  if (offer?.state === "ended" && offer.exchanged) return shard.heirOf(offer) === null ? "exchanged" : "hold";
   const state = offer?.state;
   return state === "intent" || state === "offered" || state === "won" ? "hold" : "dead";
 }
@@ -225,6 +227,8 @@ function fire(turn: Turn, kind: TimerKind, key: string): void {
       return;
     case "batch.window":
       return closeWindow(turn);
+    case "swap":
+      return planSwaps(turn);
     case "ride.pickup_watch":
       return pickupWatched(turn, rideId);
     case "ride.no_show":

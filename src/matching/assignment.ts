@@ -9,10 +9,11 @@ import {
   type OfferId,
   type Ride,
   rideBase,
+  type Successor,
 } from "../domain/ride.ts";
 import type { CommandOf } from "./commands.ts";
 import { abandonPursuit, pursue } from "./dispatch.ts";
-import { mayTakeOver } from "./exchange.ts";
+import { expectSwaps, mayTakeOver } from "./exchange.ts";
 import { LIMITS } from "./limits.ts";
 import { endOffer, killLiveOffers, killOffer, noteAddress, say } from "./offer.ts";
 import { deadlineOf } from "./scheduled.ts";
@@ -63,6 +64,7 @@ function win(turn: Turn, ride: MatchingRide | AssignedRide, offer: OfferedOffer)
   const assigned = { ...rideBase(ride), version, state: "assigned", driverId, offerId, assignedAt: now } as const;
   turn.changeRide(assigned, ride.state === "matching" ? "ride.assigned" : "ride.exchanged");
   shard.timers.set("ride.pickup_watch", ride.id, now + shard.setting.market.dispatch.pickupWatchMs);
+  expectSwaps(turn);
   if (ride.state === "assigned") {
     const left = driverRide(shard, assigned, ride.offerId);
     say(turn, shard.offers.get(ride.offerId)!, { type: "trip.changed", ride: left });
@@ -108,13 +110,14 @@ export function viewOffer(turn: Turn, { offerId, driverId, from }: CommandOf<"of
 
 function holdingOf(turn: Turn, offerId: OfferId, driverId: DriverId, from: CommandOf<"offer.viewed">["from"]): Holding {
   const { shard, now } = turn;
-  const offer = shard.offerFor(offerId, driverId);
-  if (offer === null) return { kind: "none" };
+  const asked = shard.offerFor(offerId, driverId);
+  if (asked === null) return { kind: "none" };
+  const offer = shard.heirOf(asked) ?? asked;
   const ride = shard.rides.get(offer.rideId)!;
   if (offer.state !== "offered" && offer.state !== "won") return { kind: "none" };
-  noteAddress(turn, offerId, from);
+  noteAddress(turn, offer.id, from);
   if (offer.state === "offered") return { kind: "offer", offer: offerCard(shard, ride, offer, now) };
-  return { kind: "ride", ride: driverRide(shard, ride, offerId) };
+  return { kind: "ride", ride: driverRide(shard, ride, offer.id) };
 }
 
 /**
@@ -148,13 +151,13 @@ export function redispatch(turn: Turn, ride: EngagedRide): DriverRide {
   return driverRide(shard, matching, offerId);
 }
 
-/** The won offer of a ride ends with it, or because it is exchanged; its watches end too. */
-export function endRideOffer(turn: Turn, ride: EngagedRide, exchanged = false): void {
+/** The won offer of a ride ends with it, or because it is exchanged, for another where two swap; its watches end too. */
+export function endRideOffer(turn: Turn, ride: EngagedRide, exchanged = false, next?: Successor): void {
   const { shard } = turn;
   for (const kind of ["ride.pickup_watch", "ride.no_show", "ride.trip_watch"] as const)
     shard.timers.clear(kind, ride.id);
   shard.tracks.delete(ride.id);
   shard.nearer.delete(ride.id);
   const offer = shard.offers.get(ride.offerId)!;
-  if (offer.state === "won") endOffer(turn, offer, exchanged);
+  if (offer.state === "won") endOffer(turn, offer, exchanged, next);
 }

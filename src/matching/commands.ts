@@ -15,7 +15,7 @@ import type {
 } from "../domain/notice.ts";
 import type { LatLng, ShardName } from "../domain/place.ts";
 import type { Quote } from "../domain/quote.ts";
-import type { Offer, OfferId, OfferVerdict, Ride, RideId, RideRequest, RiderId } from "../domain/ride.ts";
+import type { Offer, OfferId, OfferVerdict, Ride, RideId, RideRequest, RiderId, Successor } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { RankingContext } from "../ranking/feature-view.ts";
 import type { Ranked } from "../ranking/ranker.ts";
@@ -243,6 +243,8 @@ export type Message =
       readonly seq: number;
       readonly driverId: DriverId;
       readonly outcome: ReleaseOutcome;
+      /** What the driver goes on with. */
+      readonly next?: Successor;
     }
   /** To a driver's socket in another shard; answered by `push.answered` when it carries an offer. */
   | {

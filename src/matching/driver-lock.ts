@@ -5,7 +5,7 @@
 import type { DriverStats } from "../domain/driver.ts";
 import { NEW_DRIVER_STATS } from "../domain/driver.ts";
 import type { ShardName } from "../domain/place.ts";
-import type { OfferId, OfferVerdict } from "../domain/ride.ts";
+import type { OfferId, OfferVerdict, Successor } from "../domain/ride.ts";
 import { type EpochMs, SECOND_MS } from "../domain/time.ts";
 import type { ReleaseOutcome } from "./commands.ts";
 
@@ -61,6 +61,8 @@ export type LockCommand =
       readonly seq: number;
       readonly shard: ShardName;
       readonly outcome: ReleaseOutcome;
+      /** The won offer that the driver has instead, where he has swapped rides. */
+      readonly next?: Successor;
     }
   /** The holder's shard answered the question `ask`; null when it could not be reached. */
   | { readonly type: "asked"; readonly offerId: OfferId; readonly verdict: OfferVerdict | null };
@@ -89,7 +91,7 @@ export function applyToLock(state: LockState, now: EpochMs, command: LockCommand
     case "reserve":
       return reserve(state, now, command);
     case "release":
-      return { state: release(state, command), answer: { type: "done" } };
+      return { state: release(state, now, command), answer: { type: "done" } };
     case "asked":
       return { state: asked(state, now, command), answer: { type: "done" } };
   }
@@ -134,17 +136,33 @@ function reserve(state: LockState, now: EpochMs, { offerId, seq, shard }: LockCo
   if (state.holder !== null) return { state: raiseFence(state, shard, seq), answer: { type: "busy" } };
   if (state.session === null) return { state: raiseFence(state, shard, seq), answer: { type: "offline" } };
   return {
-    state: { ...state, holder: { offerId, seq, shard, since: now }, ask: { at: now + ASK_AFTER_MS, count: 0 } },
+    state: { ...state, ...held({ offerId, seq, shard, since: now }) },
     answer: { type: "reserved", session: state.session, exchanges: state.exchanges },
   };
 }
 
 /** By offer id, never by ride: a late release of an old offer must not free the driver's new one. */
-function release(state: LockState, { offerId, seq, shard, outcome }: LockCommandOf<"release">): LockState {
+function release(
+  state: LockState,
+  now: EpochMs,
+  { offerId, seq, shard, outcome, next }: LockCommandOf<"release">,
+): LockState {
   const fenced = raiseFence(state, shard, seq);
   if (fenced.holder?.offerId !== offerId) return fenced;
-  const exchanges = nextExchanges(state.exchanges, outcome);
-  return { ...fenced, holder: null, ask: null, stats: nextStats(state.stats, outcome), exchanges };
+  const counted = { ...fenced, exchanges: nextExchanges(state.exchanges, outcome) };
+  // His one accept counts once, when what came of it is over.
+  const freed = { ...counted, holder: null, ask: null, stats: nextStats(state.stats, outcome) };
+  return handOver(counted, now, shard, next) ?? freed;
+}
+
+/** The driver goes on with this offer, and is free at no moment; null where word that it is over has overtaken this. */
+function handOver(state: LockState, now: EpochMs, shard: ShardName, next: Successor | undefined): LockState | null {
+  if (next === undefined || next.seq <= (state.fences[shard] ?? 0)) return null;
+  return { ...state, ...held({ offerId: next.offerId, seq: next.seq, shard, since: now }) };
+}
+
+function held(holder: LockHolder): Pick<LockState, "holder" | "ask"> {
+  return { holder, ask: { at: holder.since + ASK_AFTER_MS, count: 0 } };
 }
 
 function asked(state: LockState, now: EpochMs, { offerId, verdict }: LockCommandOf<"asked">): LockState {

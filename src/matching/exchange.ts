@@ -50,21 +50,34 @@ function secondsLeft(shard: ShardState, ride: AssignedRide, now: number): number
   return seconds > LIMITS.nearlyThereSeconds ? seconds : null;
 }
 
+export function isReplanning({ setting, overload }: ShardState): boolean {
+  const { kind, replanning } = setting.market.dispatch;
+  return replanning && kind === "batched" && overload.level === 0;
+}
+
+/** A ride has a driver on his way: when those of the next moment have theirs, swaps are looked for (swap.ts). */
+export function expectSwaps({ shard, now }: Turn): void {
+  if (!isReplanning(shard) || shard.timers.has("swap", "")) return;
+  shard.timers.set("swap", "", now + shard.setting.market.dispatch.batchWindowMs);
+}
+
 /** A driver has become free whom no waiting ride wants: rides to which he is nearer than whom they have ask who else is. */
 export function seekNearer(turn: Turn, { fix }: Session): void {
   const { shard, now } = turn;
-  const { kind, replanning } = shard.setting.market.dispatch;
-  if (!replanning || kind !== "batched" || shard.overload.level > 0) return;
+  if (!isReplanning(shard)) return;
   for (const ride of shard.rides.values()) {
     const present = approachOf(shard, ride, now);
-    if (present === null || shard.offersFor(ride.id).some((offer) => offer !== present.offer && isLive(offer)))
-      continue;
+    if (present === null || !isOpenToExchange(shard, ride, present)) continue;
     const { pickup } = ride.request;
-    // Nearness is not what a queue gives its rides by.
-    if (queueAt(shard, pickup) !== null) continue;
     const radiusMeters = Math.round(haversineMeters(shard.tracks.get(ride.id)!.fix.position, pickup));
     if (haversineMeters(fix!.position, pickup) < radiusMeters) seek(turn, ride as AssignedRide, radiusMeters);
   }
+}
+
+/** Nobody else is being asked, and nearness is what decides: a queue does not give its rides by it. */
+export function isOpenToExchange(shard: ShardState, { id, request }: Ride, { offer }: Approach): boolean {
+  const asksNobody = shard.offersFor(id).every((other) => other === offer || !isLive(other));
+  return asksNobody && queueAt(shard, request.pickup) === null;
 }
 
 /** Only here: a neighbour's driver who is nearer than one on his way is seldom worth the question. */
@@ -109,10 +122,15 @@ export function nearerRanked(turn: Turn, ride: AssignedRide, command: CommandOf<
 
 /** Of those ranked, the free ones for whom it is worth to turn the present driver round. */
 export function worthAsking(shard: ShardState, { reserve }: Pursuit, { seconds }: Approach): RankedCandidate[] {
-  const gainSeconds = Math.max(LIMITS.exchangeGainSeconds, LIMITS.exchangeGainShare * seconds);
   return reserve.filter(({ candidate, score }) => {
-    return !shard.liveOfferOf.has(candidate.driverId) && score + gainSeconds <= seconds;
+    return !shard.liveOfferOf.has(candidate.driverId) && isWorthIt(seconds, score);
   });
+}
+
+/** Whether so much less to drive is worth that a driver turns round: of one ride, or of those that are swapped, together. */
+export function isWorthIt(leftSeconds: number, insteadSeconds: number): boolean {
+  const gainSeconds = Math.max(LIMITS.exchangeGainSeconds, LIMITS.exchangeGainShare * leftSeconds);
+  return insteadSeconds + gainSeconds <= leftSeconds;
 }
 
 /** The ride is asked of another; until he has accepted it nothing changes for anybody. */

@@ -88,6 +88,8 @@ export const LIMITS = {
   exchangeGainSeconds: 60,
   exchangeGainShare: 0.4,
   exchangeOffersPerRide: 3,
+  /** Rides whose drivers may swap, looked at together: the newest; each with as many drivers as one search ranks. */
+  swapRides: 64,
   /**
    * A ride is held back for a driver about to end his trip only where he is expected at the pickup so much sooner than
    * whoever is free: riders take their time to get out, he may say no when he is asked, and neither is in the estimate.
@@ -122,6 +124,7 @@ export const LIMITS = {
 
 assert(LIMITS.leadLeastMs <= LIMITS.scheduledLeastMs, "the search for a ride that was just scheduled is not overdue");
 assert(LIMITS.leadMostMs < LIMITS.pickupMs, "who accepts as soon as he may be asked has time until after the pickup");
+assert(LIMITS.exchangesPerDriver <= 1, "who has swapped does not swap again: word of the second might come first");
 assert(LIMITS.fixTtlMs < LIMITS.silenceMs, "a socket outlives its index entry, so its driver can be told why");
 assert(LIMITS.searchAnswerMs + LIMITS.rankAnswerMs < LIMITS.intentMs, "a search ends before an offer could time out");
 assert(2 * LIMITS.sweepEveryMs < LIMITS.sessionNoticeMs, "a driver who has missed one sweep still hears of his end");

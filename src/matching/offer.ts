@@ -12,6 +12,7 @@ import type {
   Offer,
   OfferId,
   RideId,
+  Successor,
   WonOffer,
 } from "../domain/ride.ts";
 import type { RankedCandidate } from "../ranking/ranked.ts";
@@ -111,9 +112,10 @@ export function killOffer(turn: Turn, offer: LiveOffer, reason: DeadReason): voi
   if (!released) release(turn, id);
 }
 
-/** The ride has left its driver, one way or another; `exchanged` where another has taken it over. */
-export function endOffer(turn: Turn, offer: WonOffer, exchanged: boolean): void {
-  turn.saveOffer({ ...offer, state: "ended", endedAt: turn.now, released: false, exchanged });
+/** The ride has left its driver, one way or another; `exchanged` where another has taken it over, perhaps for his own. */
+export function endOffer(turn: Turn, offer: WonOffer, exchanged: boolean, next?: Successor): void {
+  const ended = { ...offer, state: "ended", endedAt: turn.now, released: false, exchanged } as const;
+  turn.saveOffer(next === undefined ? ended : { ...ended, next });
   turn.count("offer_event", "ended");
   release(turn, offer.id);
 }
@@ -126,13 +128,9 @@ export function release({ shard, now, effects }: Turn, offerId: OfferId): void {
   shard.releaseAttempts.set(offerId, attempts + 1);
   const pauseMs = Math.min(LIMITS.releaseRetryMs * 2 ** attempts, LIMITS.releaseRetryMaximumMs);
   shard.timers.set("offer.release", offerId, now + pauseMs);
-  effects.push({
-    type: "release",
-    offerId,
-    seq: offer.seq,
-    driverId: offer.driverId,
-    outcome: outcomeOf(shard, offer),
-  });
+  const { seq, driverId } = offer;
+  const next = offer.state === "ended" && offer.next ? { next: offer.next } : {};
+  effects.push({ type: "release", offerId, seq, driverId, outcome: outcomeOf(shard, offer), ...next });
 }
 
 export function releaseAcknowledged(turn: Turn, offerId: OfferId): void {
@@ -163,8 +161,9 @@ export function say(turn: Turn, { id, driverId }: Offer, notice: DriverNotice): 
   return true;
 }
 
-/** The driver spoke from this socket: what is said to him next goes there. */
-export function noteAddress({ shard }: Turn, offerId: OfferId, address: SessionAddress): void {
+/** The driver spoke from this socket: what is said to him next goes there, of the ride that he has by now. */
+export function noteAddress({ shard }: Turn, spokenOf: OfferId, address: SessionAddress): void {
+  const offerId = shard.heirOf(shard.offers.get(spokenOf)!)?.id ?? spokenOf;
   const known = shard.addressOf.get(offerId);
   if (known === undefined || known.epoch <= address.epoch) shard.addressOf.set(offerId, address);
 }

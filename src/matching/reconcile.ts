@@ -65,6 +65,11 @@ function endOf(offer: Offer): EpochMs {
   return offer.state === "intent" ? offer.createdAt + LIMITS.intentMs : Number.POSITIVE_INFINITY;
 }
 
+/** For which offer a lock holds its driver: not for the one of a ride that he has swapped since, which it has yet to hear. */
+export function heldFor(holds: OfferId, row: Offer | null): OfferId {
+  return row?.state === "ended" && row.next !== undefined ? row.next.offerId : holds;
+}
+
 export interface LockSays {
   readonly holds: OfferId | null;
   /** Whether the shard of another offer that the lock holds says that it is alive. */

@@ -5,7 +5,7 @@ import type { OfferId } from "../domain/ride.ts";
 import { metersToCell } from "../spatial/distance.ts";
 import type { CommandOf, SessionAddress } from "./commands.ts";
 import { nextStats } from "./driver-lock.ts";
-import { free, heldBy, isHeldBy, watchHeld } from "./engagement.ts";
+import { free, goOnWith, heldBy, isHeldBy, leaveRide, watchHeld } from "./engagement.ts";
 import { judgeFix } from "./fix-filter.ts";
 import { giveHints } from "./hints.ts";
 import { beginLeg, endLeg } from "./legs.ts";
@@ -155,8 +155,7 @@ export function tellDriver(turn: Turn, driverId: DriverId, epoch: number, notice
     passBy(turn, session, notice.offerId, notice.reason);
     free(turn, session, notice.offerId);
   } else if (notice.type === "trip.changed" && !isHeldBy(notice.ride.state)) {
-    giveUpPlace(turn, session, notice.ride);
-    free(turn, session, notice.ride.offerId);
+    leaveRide(turn, session, notice.ride);
   }
   tell(turn, session, notice);
   settleSession(turn, session);
@@ -175,9 +174,10 @@ export function hearVerdict(turn: Turn, command: CommandOf<"offer.judged">): voi
     if (session.fix !== null) track(turn, session, offerId, session.fix);
     turn.shard.timers.clear("driver.held", driverId);
   } else if (verdict.outcome !== "pending") {
-    if (verdict.outcome === "lost") passBy(turn, session, offerId, verdict.reason);
-    else giveUpPlace(turn, session, verdict.ride);
-    free(turn, session, offerId);
+    if (verdict.outcome === "lost") {
+      passBy(turn, session, offerId, verdict.reason);
+      free(turn, session, offerId);
+    } else leaveRide(turn, session, verdict.ride);
   }
   tell(turn, session, { type: "offer.verdict", cid, offerId, verdict });
   settleSession(turn, session);
@@ -194,11 +194,14 @@ export function hearTripVerdict(turn: Turn, command: CommandOf<"trip.judged">): 
       endStay(turn, session);
       endLeg(turn, session, "dropoff");
     }
-    giveUpPlace(turn, session, verdict.ride);
-    if (step === "cancel" || !isHeldBy(verdict.ride.state)) free(turn, session, offerId);
-    // The end of the ride may have overtaken this word, which gives it back to his app: his next fix finds out (T8).
-    else session.held = { offerId, kind: "engaged" };
+    if (step === "cancel" || !isHeldBy(verdict.ride.state)) leaveRide(turn, session, verdict.ride);
+    else {
+      giveUpPlace(turn, session, verdict.ride);
+      // The end of the ride may have overtaken this word, which gives it back to his app: his next fix finds out (T8).
+      session.held = { offerId, kind: "engaged" };
+    }
   }
+  if (verdict.outcome === "refused" && verdict.next) goOnWith(turn, session, offerId, verdict.next);
   if (verdict.outcome === "refused" && verdict.reason === "unknown") free(turn, session, offerId);
   tell(turn, session, { type: "trip.verdict", cid, offerId, step, verdict });
   settleSession(turn, session);
@@ -208,10 +211,13 @@ export function hearTripVerdict(turn: Turn, command: CommandOf<"trip.judged">): 
 export function hearTrackAnswer(turn: Turn, command: CommandOf<"track.answered">): void {
   const session = turn.shard.supply.sessions.get(command.driverId);
   if (command.engaged || session?.held?.offerId !== command.offerId) return;
-  if (command.ride === null) forgetPlace(turn, command.driverId);
-  else giveUpPlace(turn, session, command.ride);
-  free(turn, session, command.offerId);
-  if (command.ride !== null) tell(turn, session, { type: "trip.changed", ride: command.ride });
+  if (command.ride === null) {
+    forgetPlace(turn, command.driverId);
+    free(turn, session, command.offerId);
+  } else {
+    leaveRide(turn, session, command.ride);
+    tell(turn, session, { type: "trip.changed", ride: command.ride });
+  }
   settleSession(turn, session);
 }
 

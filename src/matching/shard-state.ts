@@ -5,7 +5,15 @@ import type { RideEvent, RideEventType } from "../domain/event.ts";
 import type { Market } from "../domain/market.ts";
 import { AS_DEPLOYED, type ConfiguredMarket, hourOfWeek, marketInHour } from "../domain/market-hours.ts";
 import type { CellPrefix, ShardName } from "../domain/place.ts";
-import { isTerminal, type Offer, type OfferId, type Ride, type RideId, type RiderId } from "../domain/ride.ts";
+import {
+  isTerminal,
+  type Offer,
+  type OfferId,
+  type Ride,
+  type RideId,
+  type RiderId,
+  type WonOffer,
+} from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { RankedCandidate } from "../ranking/ranked.ts";
 import type { Answer, CounterName, Effect, FromDriver, SessionAddress } from "./commands.ts";
@@ -190,6 +198,12 @@ export class ShardState {
   offerFor(offerId: OfferId, driverId: DriverId): Offer | null {
     const offer = this.offers.get(offerId);
     return offer?.driverId === driverId ? offer : null;
+  }
+
+  /** What the driver of this offer has for it since he swapped rides; null where he did not, or has left that one too. */
+  heirOf(offer: Offer): WonOffer | null {
+    const heir = offer.state === "ended" && offer.next && this.offers.get(offer.next.offerId);
+    return heir && heir.state === "won" ? heir : null;
   }
 
   /** Nothing of it is still to be done: the rows answer whoever asks later. */

@@ -7,6 +7,7 @@ export type TimerKind =
   | "ride.search"
   | "ride.silence"
   | "batch.window"
+  | "swap"
   | "ride.pickup_watch"
   | "ride.no_show"
   | "ride.trip_watch"

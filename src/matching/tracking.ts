@@ -35,8 +35,8 @@ export function trackRide(turn: Turn, offerId: OfferId, driverId: DriverId, fix:
 export function trackFromElsewhere(turn: Turn, { offerId, driverId, fix, from }: CommandOf<"driver.tracked">): void {
   const { shard } = turn;
   const engaged = trackRide(turn, offerId, driverId, fix);
-  if (engaged) noteAddress(turn, offerId, from);
   const offer = shard.offerFor(offerId, driverId);
+  if (offer !== null) noteAddress(turn, offerId, from);
   const ride = offer === null || engaged ? null : driverRide(shard, shard.rides.get(offer.rideId)!, offerId);
   turn.answer({ type: "tracked", engaged, ride });
 }

@@ -32,13 +32,14 @@ function judgeStep(
   const offer = shard.offerFor(offerId, driverId);
   if (offer === null) return { outcome: "refused", reason: "unknown" };
   const ride = shard.rides.get(offer.rideId)!;
+  noteAddress(turn, offerId, from);
   if (offer.state === "won" && isEngaged(ride)) {
-    noteAddress(turn, offerId, from);
     const next = advance(turn, ride, step);
     if (next !== null) return { outcome: "done", ride: next };
   }
   if (isReplay(ride, offer.state, offerId, step)) return { outcome: "done", ride: driverRide(shard, ride, offerId) };
-  return { outcome: "refused", reason: "wrong_state", state: driverRide(shard, ride, offerId).state };
+  const { state, next } = driverRide(shard, ride, offerId);
+  return { outcome: "refused", reason: "wrong_state", state, ...(next && { next }) };
 }
 
 /** Takes the step if the ride's state allows it; null where it does not. */

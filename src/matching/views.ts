@@ -59,8 +59,9 @@ export function offerCard({ setting }: ShardState, ride: Ride, offer: OfferedOff
  * The ride as the driver of this offer sees it. One that left him and went on to somebody else is for him still what it
  * was when it left, looking for a driver: its new state would tell his app that the ride is his again.
  */
-export function driverRide({ setting, offers }: ShardState, ride: Ride, offerId: OfferId): DriverRide {
-  const offer = offers.get(offerId);
+export function driverRide(shard: ShardState, ride: Ride, offerId: OfferId): DriverRide {
+  const offer = shard.offers.get(offerId);
+  const heir = offer === undefined ? null : shard.heirOf(offer);
   const anothers = "offerId" in ride && ride.offerId !== offerId;
   return {
     offerId,
@@ -70,9 +71,10 @@ export function driverRide({ setting, offers }: ShardState, ride: Ride, offerId:
     pickup: ride.request.pickup,
     dropoff: ride.request.dropoff,
     fareCents: ride.fareCents,
-    currency: setting.market.tariff.currency,
+    currency: shard.setting.market.tariff.currency,
     ...pickupTimeOf(ride),
     ...(offer?.state === "ended" && offer.exchanged && { exchanged: true }),
+    ...(heir && { next: driverRide(shard, shard.rides.get(heir.rideId)!, heir.id) }),
   };
 }
 

@@ -157,7 +157,7 @@ const offerCard = {
 };
 const OfferCardField = z.strictObject(offerCard);
 
-const DriverRideField = z.strictObject({
+const driverRide = {
   offerId: OfferIdField,
   rideId: RideIdField,
   state: RideStateField,
@@ -167,7 +167,12 @@ const DriverRideField = z.strictObject({
   fareCents: WholeField,
   currency: z.string().max(3),
   pickupAt: z.exactOptional(WholeField),
+};
+const NextRideField = z.strictObject(driverRide);
+const DriverRideField = z.strictObject({
+  ...driverRide,
   exchanged: z.exactOptional(z.literal(true)),
+  next: z.exactOptional(NextRideField),
 });
 
 const StatusField = z.discriminatedUnion("state", [
@@ -201,6 +206,7 @@ const TripVerdictField = z.discriminatedUnion("outcome", [
     outcome: z.literal("refused"),
     reason: z.enum(["unknown", "wrong_state"]),
     state: z.exactOptional(RideStateField),
+    next: z.exactOptional(NextRideField),
   }),
   PendingField,
 ]);

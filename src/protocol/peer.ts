@@ -7,7 +7,7 @@ import type { ConfiguredMarket, MarketConfiguration } from "../domain/market-hou
 import type { DriverNotice, TripStep } from "../domain/notice.ts";
 import type { ShardName } from "../domain/place.ts";
 import type { Quote } from "../domain/quote.ts";
-import type { OfferId, OfferVerdict, RideId, RideRequest, RiderId } from "../domain/ride.ts";
+import type { OfferId, OfferVerdict, RideId, RideRequest, RiderId, Successor } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { Answer, FromDriver, NearbyQuery, Quoted, RatedBy, ReleaseOutcome } from "../matching/commands.ts";
 import type { BroughtPlace } from "../matching/queue-places.ts";
@@ -113,6 +113,7 @@ export interface DriverLockApi {
     seq: number;
     shard: ShardName;
     outcome: ReleaseOutcome;
+    next?: Successor;
   }): Promise<void>;
   /** Whom it holds the driver for; asked when a shard is reconciled. Changes nothing. */
   heldOffer(): Promise<OfferId | null>;

@@ -12,6 +12,9 @@
  *    not know them shows no place;
  *    a ride that left its driver may say `exchanged`, where a market re-plans: to an app that does not know the word it is
  *    a ride that looks for a driver again, as before;
+ *    where a market re-plans, a ride that left its driver may say `next`, and so may a step under its offer that is
+ *    refused: the ride that is his now. An app that does not know the word must not be let into a market that re-plans: it
+ *    would lead him on to the rider whom another picks up;
  *    a driver may hear a `hint`, where a market gives such: an app that does not know it loses an advice;
  *    where a market takes scheduled rides, riders may say `pickupAt` and see the state `scheduled`, and drivers hear the
  *    time with such an offer or ride: an app that does not know it must not be let into a market that does

@@ -6,7 +6,7 @@
 import type { DriverId } from "../domain/driver.ts";
 import type { Offer, OfferId, OfferVerdict, Ride, WonOffer } from "../domain/ride.ts";
 import { type EpochMs, SECOND_MS } from "../domain/time.ts";
-import { type AuditReport, rowViolations, type Violation, winnerViolations } from "../matching/reconcile.ts";
+import { type AuditReport, heldFor, rowViolations, type Violation, winnerViolations } from "../matching/reconcile.ts";
 
 /** What an audit may look at. Null is no answer, which proves nothing. */
 export interface AuditSources {
@@ -62,7 +62,7 @@ export class Audit {
     const { askLock, askShard, findOffer } = this.#sources;
     const answer = await askLock(winner.driverId);
     if (answer === null) return null;
-    const { holds } = answer;
+    const holds = answer.holds && heldFor(answer.holds, findOffer(answer.holds));
     const other = holds !== null && holds !== winner.id;
     const otherAlive = other && (await askShard(holds)) === "hold";
     return winnerViolations(winner, { holds, otherAlive }, findOffer(winner.id));

@@ -3,6 +3,7 @@ import type { DeadReason, Offer } from "../domain/ride.ts";
 import type { Decision, LeftOutReason, RankedDriver } from "../matching/decision.ts";
 import type { Hold, HoldEnd } from "../matching/forward.ts";
 import { LIMITS } from "../matching/limits.ts";
+import { SWAP } from "../matching/swap.ts";
 import { FEATURE_COUNT, FEATURE_SET_HASH, FEATURES } from "../ranking/feature-view.ts";
 import type { FallbackReason } from "../ranking/ranked.ts";
 import type { RecalledRide } from "./ports.ts";
@@ -122,6 +123,7 @@ function weightsOf(fairnessSeconds: number, lookAheadSeconds: number): string[] 
 
 function headline(decision: Decision): string {
   const { attempt, wave, instead, radiusMeters, zone, found, candidates, ranker, fallback, waveSize } = decision;
+  if (ranker === SWAP) return "drivers on their way swapped rides: all of them together are there sooner";
   const kind = instead ? `search ${wave} for somebody nearer than the driver on his way` : `search ${wave}`;
   if (zone) {
     const queue = `${kind} of attempt ${attempt} found ${found} in the queue of ${zone}`;
@@ -148,9 +150,10 @@ function becameOf(driver: RankedDriver, offer: Offer | null, spent: boolean, { a
     const outcome: Outcome = driver.taken ? "taken" : spent ? "spent" : "reserve";
     return { outcome, why: NOT_ASKED[outcome], offer: null };
   }
-  const { id, state } = offer;
+  const { id, state, ranker } = offer;
   const afterMs = offer.createdAt - at;
-  const asked = afterMs === 0 ? "asked at once" : `asked from the reserve after ${afterMs} ms`;
+  const asked =
+    ranker === SWAP ? "told at once" : afterMs === 0 ? "asked at once" : `asked from the reserve after ${afterMs} ms`;
   const outcome: Outcome = "offered";
   const reason = state === "dead" ? offer.reason : null;
   return { outcome, why: `${asked}: ${answerTo(offer)}`, offer: { id, state, reason, afterMs } };
@@ -163,9 +166,11 @@ function answerTo(offer: Offer): string {
     case "offered":
       return "he has not answered yet";
     case "won":
-      return "he accepted, and the ride is his";
+      return offer.ranker === SWAP ? "the ride is his, for the one that he had" : "he accepted, and the ride is his";
     case "ended":
+      if (offer.next) return "he accepted; on the way he swapped it for another driver's ride";
       if (offer.exchanged) return "he accepted; a nearer driver took the ride over on the way";
+      if (offer.ranker === SWAP) return "he got it for the one that he had; it has ended or left him since";
       return "he accepted; the ride has ended or left him since";
     case "dead":
       return offer.instead && offer.reason === "superseded" ? KEPT : REFUSED[offer.reason];

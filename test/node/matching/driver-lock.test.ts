@@ -207,6 +207,55 @@ describe("rides that others took over", () => {
   });
 });
 
+describe("a ride that was swapped for another", () => {
+  const OLD = { offerId: offer(`${HERE}#1`), seq: 1 };
+  const NEW = { offerId: offer(`${HERE}#5`), seq: 5 };
+  const swapped: LockCommand = { type: "release", ...OLD, shard: HERE, outcome: "exchanged", next: NEW };
+  const held = run([attach("t1"), reserve(1)]).state;
+
+  test("[K9] leaves its driver held, by the offer that came for it, and at no moment free for another", () => {
+    const { state } = run([swapped], held, START + 5);
+    expect(state).toMatchObject({ holder: { ...NEW, shard: HERE, since: START + 5 }, exchanges: 1 });
+    expect(state.ask).toEqual({ at: START + 30_005, count: 0 });
+    expect(run([reserve(2), reserve(1, ELSEWHERE), reserve(1)], state).types).toEqual(["busy", "busy", "stale"]);
+  });
+
+  test("[K9] said again, or late, changes nothing", () => {
+    const once = run([swapped], held).state;
+    expect(run([swapped, release(1)], once).state).toEqual(once);
+    const over = run([release(5, HERE, "driven")], once).state;
+    expect(over).toMatchObject({ holder: null, ask: null, exchanges: 0 });
+    expect(run([swapped], over).state).toEqual(over);
+    const next = run([reserve(6)], over).state;
+    expect(run([swapped], next).state).toEqual(next);
+  });
+
+  test("[K9] [L2] frees him where word that the other is over has come first: that held nobody", () => {
+    const early = run([release(5, HERE, "driven")], held).state;
+    expect(early.holder).toMatchObject(OLD);
+    expect(run([swapped], early).state).toMatchObject({ holder: null, ask: null });
+    // Also where what the lock refused since says that it must be over.
+    const refused = run([reserve(7)], held);
+    expect(refused.types).toEqual(["busy"]);
+    expect(run([swapped], refused.state).state.holder).toBeNull();
+  });
+
+  test("[K6] [K9] is heard by a lock that asks only as still held, and as exchanged once the other is over too", () => {
+    const asked = (verdict: OfferVerdict): LockCommand => ({ type: "asked", offerId: OLD.offerId, verdict });
+    const waiting = run([asked("hold")], held).state;
+    expect(waiting.holder).toMatchObject(OLD);
+    const { state } = run([asked("exchanged"), swapped], waiting);
+    expect(state).toMatchObject({ holder: null, exchanges: 1 });
+  });
+
+  test("[K7] [K9] counts as the one accept that it was, when what came of it is over", () => {
+    const once = run([swapped], held).state;
+    expect(once.stats).toEqual(NEW_DRIVER_STATS);
+    const over = run([release(5, HERE, "driven")], once).state;
+    expect(over.stats).toEqual(nextStats(NEW_DRIVER_STATS, "accepted"));
+  });
+});
+
 test("[K7] a driver's record moves by a tenth of what he answers, and not at all for what others did", () => {
   const accepted = nextStats(NEW_DRIVER_STATS, "accepted");
   expect(accepted).toMatchObject({ offersSeen: 1, declinesInRow: 0 });

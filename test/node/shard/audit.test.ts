@@ -69,6 +69,17 @@ describe("an audit", () => {
     expect((await new Audit(scene).run()).violations.map(({ name }) => name)).toEqual(["S3", "S3"]);
   });
 
+  test("[W2] [X8] finds nothing where a lock has yet to hear that its driver has swapped rides", async () => {
+    const scene = new Scene(1);
+    const [won] = scene.liveOffers();
+    const before = { id: "dr5ru.9#0" as OfferId, state: "ended", next: { offerId: won!.id, seq: 1 } } as Offer;
+    scene.offers.set(before.id, before);
+    scene.lock = () => before.id;
+    expect((await new Audit(scene).run()).violations).toEqual([]);
+    scene.offers.set(before.id, { ...before, next: { offerId: "dr5ru.9#3", seq: 3 } } as Offer);
+    expect((await new Audit(scene).run()).violations.map(({ name }) => name)).toEqual(["S3", "S2"]);
+  });
+
   test("[W2] looks again: a ride that ended while the lock was being asked is no violation", async () => {
     const scene = new Scene(2);
     scene.onAsk = (driver) => scene.end(driver);

@@ -216,6 +216,54 @@ test("[X2] a ride that a nearer driver takes over on the way is no violation, an
   expect(rulesBroken(evidence({ records, events: late }))).toContain("S6");
 });
 
+/** Two rides whose drivers swap at moment 8, as D1 and the clients have them. */
+function swappedRun() {
+  const [mine, yours] = [
+    { rideId: RIDE, offerId: offerOf(RIDE, 1) },
+    { rideId: OTHER_RIDE, offerId: offerOf(OTHER_RIDE, 2) },
+  ];
+  const engaged = (rideId: RideId, seq: number) => {
+    const offerId = offerOf(rideId, seq);
+    return { op: "told", type: "engaged", rideId, offerId, version: 3, state: "assigned" } as const;
+  };
+  const request = (who: string, rideId: RideId): HistoryRecord[] => [
+    { t: 0, who, op: "request", type: "invoke", key: "k" },
+    { t: 1, who, op: "request", type: "ok", key: "k", rideId, version: 1 },
+  ];
+  const records: HistoryRecord[] = [
+    ...request(`rider-of-${RIDE}`, RIDE),
+    ...request(`rider-of-${OTHER_RIDE}`, OTHER_RIDE),
+    { t: 3, who: "ann", op: "accept", type: "invoke", ...mine },
+    { t: 5, who: "ann", op: "accept", type: "ok", ...mine, outcome: "won" },
+    { t: 3, who: "bob", op: "accept", type: "invoke", ...yours },
+    { t: 5, who: "bob", op: "accept", type: "ok", ...yours, outcome: "won" },
+    { t: 9, who: "ann", op: "told", type: "free", ...mine },
+    { t: 9, who: "ann", ...engaged(OTHER_RIDE, 3) },
+    { t: 9, who: "bob", op: "told", type: "free", ...yours },
+    { t: 9, who: "bob", ...engaged(RIDE, 4) },
+  ];
+  const events = (rideId: RideId, first: [string, number], second: [string, number], at: number) => [
+    event(rideId, 1, "ride.requested", "matching", 0),
+    event(rideId, 2, "ride.assigned", "assigned", 4, first),
+    event(rideId, 3, "ride.exchanged", "assigned", at, second),
+    event(rideId, 4, "ride.cancelled", "cancelled_by_rider", 30),
+  ];
+  return {
+    records,
+    events: [...events(RIDE, ["ann", 1], ["bob", 4], 8), ...events(OTHER_RIDE, ["bob", 2], ["ann", 3], 8)],
+  };
+}
+
+test("[X8] a swap is no violation, though nobody accepted what he got by it", () => {
+  expect(checkHistory(evidence(swappedRun()))).toEqual([]);
+});
+
+test("[X8] [S4] a ride that goes to a driver who did not give his own for it, nor accepted it, is found", () => {
+  const run = swappedRun();
+  const later = run.events.map((one) => (one.rideId === OTHER_RIDE && one.version === 3 ? { ...one, at: 9 } : one));
+  expect(rulesBroken(evidence({ ...run, events: later }))).toContain("S4");
+});
+
 test("[B1] a driver who gave a ride back hears it as looking for a driver, also when another has it, and nobody else may", () => {
   const run = goodRide(RIDE, "bob", 100);
   const given = {

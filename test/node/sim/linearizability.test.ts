@@ -75,6 +75,19 @@ const exchanged = events(
   ["ride.assigned", "assigned", 10, 1],
   ["ride.exchanged", "assigned", 50, 2],
 );
+/** Anna and Bert give each other their rides at moment 50. */
+const swapped = [
+  { rideId: RIDE, had: ["anna", 1], has: ["bert", 4] },
+  { rideId: OTHER, had: ["bert", 2], has: ["anna", 3] },
+].flatMap(({ rideId, had, has }) => {
+  const version = (type: RideEventType, at: number, [driverId, seq]: (string | number)[]) => {
+    return { type, rideId, at, ride: { id: rideId, state: "assigned", driverId, offerId: `${rideId}#${seq}` } };
+  };
+  return [version("ride.assigned", 10, had), version("ride.exchanged", 50, has)].map((event, index) => {
+    return { ...event, id: `${rideId}:${index + 1}`, version: index + 1 } as unknown as RideEvent;
+  });
+});
+const bothWon = [...anna([0, 10]), ...accept("bert", offer(2, OTHER), [0, 10])];
 const unserved = events(["ride.requested", "matching", 0], ["ride.no_driver", "no_driver", 1_000]);
 
 /** What happened, what clients heard, what D1 holds. */
@@ -92,6 +105,23 @@ const GOOD: readonly Case[] = [
       ...accept("anna", offer(1, OTHER), [80, 90]),
     ],
     exchanged,
+  ],
+  [
+    "two drivers swap rides, and each drives the other's to its end and takes another",
+    [
+      ...bothWon,
+      ...step("anna", "arrive", offer(1), [55, 60], true),
+      ...step("anna", "start", offer(3, OTHER), [70, 80]),
+      ...step("anna", "complete", offer(3, OTHER), [90, 100]),
+      ...step("bert", "cancel", offer(4), [70, 80]),
+      ...accept("anna", offer(8), [110, 120]),
+    ],
+    swapped,
+  ],
+  [
+    "two drivers swap rides, and the rider of one cancels",
+    [...bothWon, ...cancel([60, 70]), ...accept("bert", offer(9, OTHER.replace("FAW", "FAX") as RideId), [80, 90])],
+    swapped,
   ],
   [
     "a nearer driver comes after the arrival of the first, and his accept is refused",
@@ -161,6 +191,26 @@ const GOOD: readonly Case[] = [
 ];
 
 const BAD: readonly Case[] = [
+  [
+    "two drivers swap rides, and one arrives at the rider whom he had all the same",
+    [...bothWon, ...step("anna", "arrive", offer(1), [60, 70])],
+    swapped,
+  ],
+  [
+    "two drivers swap rides, and one who has heard that he is at the pickup",
+    [...bothWon, ...step("anna", "arrive", offer(1), [20, 30]), ...step("bert", "start", offer(4), [70, 80])],
+    swapped,
+  ],
+  [
+    "a driver has swapped rides, and wins a third beside the one he got",
+    [
+      ...bothWon,
+      ...accept("anna", offer(9, OTHER.replace("FAW", "FAX") as RideId), [60, 70]),
+      ...step("anna", "complete", offer(3, OTHER), [90, 100]),
+      ...step("anna", "start", offer(3, OTHER), [80, 85]),
+    ],
+    swapped,
+  ],
   [
     "a ride is taken over from a driver who has heard that he is at the pickup",
     [...anna([0, 10]), ...step("anna", "arrive", offer(1), [20, 30]), ...bert([40, 60])],
