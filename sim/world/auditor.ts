@@ -147,6 +147,7 @@ export class Auditor {
   answered(command: Command, answer: Answer): void {
     this.count(`answer ${answer.type}`);
     this.races.answered(command);
+    this.#exchanges.answered(command, answer);
     if (answer.type === "verdict" && answer.verdict.outcome === "won" && command.type === "offer.accepted") {
       this.#wonAnswered(command.offerId);
     }

@@ -2,6 +2,7 @@
 import type { DriverId } from "../../src/domain/driver.ts";
 import type { RideEvent } from "../../src/domain/event.ts";
 import { isEngaged, type Offer, type OfferId, type Ride, type RideId, type WonOffer } from "../../src/domain/ride.ts";
+import type { Answer, Command } from "../../src/matching/commands.ts";
 import { promise } from "./violation.ts";
 
 export class Exchanges {
@@ -55,6 +56,16 @@ export class Exchanges {
       "X8",
       () => `${offer.id} has ended for ${offerId}, which is not won`,
     );
+  }
+
+  /** X9: whatever a driver says of a ride that he has swapped, he is told of the one that he has for it. */
+  answered(command: Command, answer: Answer): void {
+    const left = "from" in command ? this.#offers.get(command.offerId) : undefined;
+    if (left?.state !== "ended" || left.next === undefined || !("driverId" in command)) return;
+    const { offerId } = left.next;
+    if (left.driverId !== command.driverId || this.#offers.get(offerId)?.state !== "won") return;
+    this.#count(`answered with the other ride: ${command.type}`);
+    promise(JSON.stringify(answer).includes(`"${offerId}"`), "X9", () => `${left.id} is answered without ${offerId}`);
   }
 
   /** The offer for which a lock holds this one's driver until it has heard of the swap. */

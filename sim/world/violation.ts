@@ -1,5 +1,5 @@
 /**
- * A promise that was broken, by its name in the protocol (S1 to S9, L0 to L5, X2 to X4, X8, Y1, N3, Z3) or `core` for what the core
+ * A promise that was broken, by its name in the protocol (S1 to S9, L0 to L5, X2 to X4, X8, X9, Y1, N3, Z3) or `core` for what the core
  * itself asserts.
  */
 class Violation extends Error {

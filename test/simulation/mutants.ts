@@ -32,6 +32,7 @@ const LOCK = "src/matching/driver-lock.ts";
 const OFFER = "src/matching/offer.ts";
 const ACCEPT = "src/matching/assignment.ts";
 const EXCHANGE = "src/matching/exchange.ts";
+const SWAP = "src/matching/swap.ts";
 const STATE = "src/matching/shard-state.ts";
 const APPLY = "src/matching/apply.ts";
 const REQUEST = "src/matching/request.ts";
@@ -42,7 +43,7 @@ const HISTORY = "sim/world/history.ts";
 const edit = (file: string, find: string, replace: string): Edit => ({ file, find, replace });
 const mutant = (breaks: readonly string[], ...edits: readonly Edit[]): Mutant => ({ edits, breaks });
 
-const neverAsks = edit(LOCK, "ask: { at: now + ASK_AFTER_MS, count: 0 } }", "ask: null }");
+const neverAsks = edit(LOCK, "ask: { at: holder.since + ASK_AFTER_MS, count: 0 } }", "ask: null }");
 const noFence = edit(
   LOCK,
   'if (seq <= (state.fences[shard] ?? 0)) return { state, answer: { type: "stale" } };',
@@ -217,6 +218,56 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   "a lock that does not count exchanges": mutant(
     ["X4"],
     edit(LOCK, 'if (outcome === "exchanged") return exchanges + 1;', ""),
+  ),
+  "a lock that is free between the two rides of a swap": mutant(
+    ["S3"],
+    edit(LOCK, "return handOver(counted, now, shard, next) ?? freed;", "void handOver;\n  return freed;"),
+  ),
+  "a lock that takes the other ride of a swap though that is over": mutant(
+    ["L2", "S2", "S3"],
+    edit(
+      LOCK,
+      "if (next === undefined || next.seq <= (state.fences[shard] ?? 0)) return null;",
+      "if (!next) return null;",
+    ),
+    neverAsks,
+  ),
+  "a lock that hears of a swapped ride that it is over": mutant(
+    ["S3"],
+    edit(APPLY, 'return shard.heirOf(offer) === null ? "exchanged" : "hold";', 'return "exchanged";'),
+  ),
+  "a swap that leaves the first offers won": mutant(
+    ["S1", "S2"],
+    edit(
+      SWAP,
+      "for (const { party } of moves) endRideOffer(turn, party.ride, true, successors.get(party.ride.offerId));",
+      "void endRideOffer;\n  void successors;",
+    ),
+  ),
+  "a swap of which the lock is not told": mutant(
+    ["S3", "X8"],
+    edit(
+      SWAP,
+      "endRideOffer(turn, party.ride, true, successors.get(party.ride.offerId));",
+      "endRideOffer(turn, party.ride, true);",
+    ),
+  ),
+  "a swap that moves one ride only": mutant(
+    ["S1", "S2", "X8"],
+    edit(
+      SWAP,
+      "for (const [at, { party, taker }] of moves.entries()) {",
+      "for (const [at, { party, taker }] of [...moves.entries()].slice(1)) {",
+    ),
+  ),
+  "a swap that its drivers count for nothing": mutant(
+    ["X4"],
+    edit(SWAP, "exchangesOfDriver: taker.present.offer.exchangesOfDriver + 1,", "exchangesOfDriver: 0,"),
+    edit(LOCK, 'if (outcome === "exchanged") return exchanges + 1;', ""),
+  ),
+  "a driver welcomed without the ride that he got by a swap": mutant(
+    ["X9"],
+    edit(ACCEPT, "const offer = shard.heirOf(asked) ?? asked;", "const offer = asked;"),
   ),
   "an event acknowledged before it is written": mutant(
     ["S4", "S7"],
