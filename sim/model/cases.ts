@@ -15,7 +15,7 @@ export interface Case {
   readonly rules: Rules;
   readonly scope: Scope;
   /** The rule that must be broken, or OK. */
-  readonly expected: "OK" | "S1" | "S2" | "S3" | "S4" | "S5" | "X2" | "X3" | "X4" | "liveness";
+  readonly expected: "OK" | "S1" | "S2" | "S3" | "S4" | "S5" | "X2" | "X3" | "X4" | "X9" | "liveness";
   /** Only in the long suite. */
   readonly long: boolean;
 }
@@ -27,6 +27,8 @@ const oneOffer: Scope = {
   wave: 1,
   redispatch: false,
   exchange: false,
+  swap: false,
+  underWay: 0,
 };
 const twoShards: Scope = { ...oneOffer, shardOfRide: [0, 1], offersOfShard: [1, 1] };
 const oneShard: Scope = { ...oneOffer, shardOfRide: [0, 0], offersOfShard: [2] };
@@ -38,6 +40,12 @@ const twoByTwo: Scope = { ...twoShards, drivers: 2 };
 const exchange: Scope = { ...oneOffer, drivers: 2, offersOfShard: [2], exchange: true };
 const exchangeOrGiveBack: Scope = { ...exchange, redispatch: true };
 const exchangeThree: Scope = { ...exchange, offersOfShard: [3] };
+const swap: Scope = { ...oneShard, drivers: 2, offersOfShard: [4], swap: true, underWay: 2 };
+const swapAtBorder: Scope = { ...swap, shardOfRide: [0, 0, 1], offersOfShard: [4, 1] };
+const swapOfThree: Scope = { ...swap, shardOfRide: [0, 0, 0], drivers: 3, offersOfShard: [6], underWay: 3 };
+const swapTwice: Scope = { ...swap, offersOfShard: [6] };
+const swapOrGiveBack: Scope = { ...swap, offersOfShard: [5], redispatch: true };
+const swapOrExchange: Scope = { ...swap, offersOfShard: [5], drivers: 3, exchange: true };
 
 /** The other form of the fence: each dead offer by itself, and looked at before the holder. */
 const OFFER_FENCE: Rules = { ...KERB, fence: "offer", holderBeforeFence: false };
@@ -64,6 +72,7 @@ export const CASES: readonly Case[] = [
   sound("1 ride, 1 driver, 2 attempts, redispatch", KERB, redispatch),
   sound("2 rides in 2 shards, 2 drivers", KERB, twoByTwo, true),
   sound("1 ride, 2 drivers, exchange, redispatch", KERB, exchangeOrGiveBack),
+  sound("2 rides under way in 1 shard, 2 drivers, swap", KERB, swap),
 
   // The nine of the design.
   mutation("a lock on the ride only, none on the driver", "S2", twoShards, { driverLock: false }),
@@ -103,6 +112,23 @@ export const CASES: readonly Case[] = [
     arrivalCloses: false,
     takeoverChecksRide: false,
   }),
+  // Ten ways to swap two drivers wrongly.
+  mutation("a lock lets go when a swapped offer is released", "S3", swap, { lockTakesSuccessor: false }),
+  mutation("a lock takes a successor that is over, and never asks", "liveness", swap, {
+    successorFenced: false,
+    lockAsks: false,
+  }),
+  mutation("a lock that asks about a swapped offer hears it is dead", "S3", swap, { swappedIsHeld: false }),
+  mutation("a lock is told of a swap once, and never asks", "liveness", swap, { swapRetried: false, lockAsks: false }),
+  mutation("a swap leaves the old offers as they were", "S1", swap, { swapEnds: false }),
+  mutation("a swap does not see that a driver is at the pickup", "X3", swap, { swapChecksArrival: false }),
+  mutation("a step said by the old offer counts for the new ride", "X9", swap, { stepsByOffer: false }),
+  mutation("a ride is swapped twice", "X4", swapTwice, { swapOnce: false }),
+  mutation("who was swapped is asked for another ride of his shard", "S3", swapOrGiveBack, { swappedCounts: false }),
+  mutation("a swap while another is asked, and his accept does not look", "X4", swapOrExchange, {
+    swapWaits: false,
+    takeoverChecksRide: false,
+  }),
 
   weakening("no fence, but the lock asks", redispatch, { fence: "none" }),
   weakening("the lock never asks, but fence and retried release", redispatch, { lockAsks: false }),
@@ -119,12 +145,25 @@ export const CASES: readonly Case[] = [
   weakening("the lock never asks: 3 attempts, redispatch", threeAttempts, { lockAsks: false }, true),
   weakening("the lock never asks: 2 shards, 3 attempts, redispatch", threeInTwoShards, { lockAsks: false }, true),
   weakening("the lock never asks: exchange, 3 attempts", exchangeThree, { lockAsks: false }, true),
+  weakening("a lock takes a successor that is over, but it asks", swap, { successorFenced: false }),
+  weakening("a lock is told of a swap once, but it asks", swap, { swapRetried: false }),
+  weakening("the lock never asks: swap, a ride of another shard", swapAtBorder, { lockAsks: false }),
+  weakening("the lock never asks: swaps of two or three", swapOfThree, { lockAsks: false }),
+  weakening("the lock never asks: swap, from the first offers on", { ...swap, underWay: 0 }, { lockAsks: false }, true),
+  weakening("the lock never asks: swap, exchange, 3 drivers", swapOrExchange, { lockAsks: false }, true),
+  weakening("the lock never asks: swap, redispatch", swapOrGiveBack, { lockAsks: false }, true),
+  weakening(
+    "the lock never asks, a swap while another is asked",
+    swapOrExchange,
+    { lockAsks: false, swapWaits: false },
+    true,
+  ),
 ];
 
 export function exploreCase({ kind, rules, scope }: Case): Exploration {
   const harm = rules.driverLock ? SAFETY : SAFETY_WITHOUT_LOCKS;
   const invariants = kind === "mutation" ? harm : SAFETY_AND_LEMMA;
-  return explore(rules, scope, scope.exchange ? [...invariants, ...OF_EXCHANGES] : invariants);
+  return explore(rules, scope, scope.exchange || scope.swap ? [...invariants, ...OF_EXCHANGES] : invariants);
 }
 
 /** The rule that was found broken, or OK. */

@@ -1,5 +1,17 @@
 /** S1 to S5 of the design, word for word, and what is promised of exchanges, as questions to one state of the model. */
-import { driverName, has, Message, offerName, Ride, Row, rideName, type Scope, type State } from "./state.ts";
+import {
+  driverName,
+  has,
+  lastOf,
+  Message,
+  NOBODY,
+  offerName,
+  Ride,
+  Row,
+  rideName,
+  type Scope,
+  type State,
+} from "./state.ts";
 
 export interface Invariant {
   readonly rule: string;
@@ -25,12 +37,16 @@ const S2: Invariant = {
   },
 };
 
-/** Whoever has a ride is held for it. */
+/** Whoever has a ride is held for it, or for the ride that he had before a swap of which his lock has not heard. */
 const S3: Invariant = {
   rule: "S3",
   check: (state, scope) => {
     const { locks, offers } = state;
-    const loose = offers.findIndex((o, i) => o.row === Row.won && locks[o.driver]!.holder !== i);
+    const heldFor = (i: number) => {
+      const { holder } = locks[offers[i]!.driver]!;
+      return holder !== NOBODY && lastOf(state, holder) === i;
+    };
+    const loose = offers.findIndex((o, i) => o.row === Row.won && !heldFor(i));
     if (loose < 0) return null;
     const { ride, driver } = offers[loose]!;
     const name = offerName(state, scope, loose);
@@ -92,6 +108,18 @@ const X4: Invariant = {
   },
 };
 
+/** Who is taken to be at the pickup has said so of this ride: what he said of the one before it does not count. */
+const X9: Invariant = {
+  rule: "X9",
+  check: ({ rides, offers }) => {
+    const ride = rides.findIndex((state, i) => {
+      const his = offers.find((o) => o.ride === i && o.row === Row.won);
+      return state === Ride.arrived && his !== undefined && his.arrived === 0;
+    });
+    return ride < 0 ? null : `ride ${rideName(ride)} has a driver at the pickup who has not said that he is there`;
+  },
+};
+
 /**
  * Lemma 1 and 2, from which S2 follows for open offers too: whoever has been offered a ride is held for it. Asked of the
  * sound protocols only, where it must hold; a mutation shall be convicted by the harm that people would feel.
@@ -108,7 +136,7 @@ const LEMMA: Invariant = {
 export const SAFETY: readonly Invariant[] = [S1, S2, S3, S4, S5];
 export const SAFETY_AND_LEMMA: readonly Invariant[] = [...SAFETY, LEMMA];
 /** Besides, where rides are exchanged. */
-export const OF_EXCHANGES: readonly Invariant[] = [X2, X3, X4];
+export const OF_EXCHANGES: readonly Invariant[] = [X2, X3, X4, X9];
 /** Where drivers have no locks there is nothing for S3 to look at. */
 export const SAFETY_WITHOUT_LOCKS: readonly Invariant[] = [S1, S2, S4, S5];
 

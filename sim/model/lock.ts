@@ -1,6 +1,6 @@
 /** The driver's lock: the one place where it is known whether he is held. In the product: `driver-lock.ts`. */
 import type { Rules } from "./rules.ts";
-import { has, Message, NOBODY, numberOf, Row, type Scope, type State, type Take } from "./state.ts";
+import { has, Message, NO_OFFER, NOBODY, numberOf, Row, type Scope, type State, type Take } from "./state.ts";
 
 export function lockHears(rules: Rules, scope: Scope, state: State, i: number, take: Take): void {
   const offer = state.offers[i]!;
@@ -11,11 +11,13 @@ export function lockHears(rules: Rules, scope: Scope, state: State, i: number, t
   lockHearsReserve(rules, state, i, take, raiseFence);
   if (has(offer, Message.release)) {
     const owed = (offer.row === Row.dead || offer.row === Row.ended) && offer.settled === 0;
-    const frees = releases(rules, state, i);
-    const name = frees ? "lets %d go: %o is released" : "hears that %o is over, and raises its fence";
-    take(`lock:  ${name}`, i, owed && rules.releaseRetried, (next) => {
+    const retried = rules.releaseRetried && (offer.next === NO_OFFER || rules.swapRetried);
+    const matches = releases(rules, state, i);
+    const holder = matches ? successorAt(rules, state, i) : state.locks[offer.driver]!.holder;
+    const takes = holder === NOBODY ? "lets %d go: %o is released" : "holds %d on: %o is swapped";
+    take(`lock:  ${matches ? takes : "hears that %o is over, and raises its fence"}`, i, owed && retried, (next) => {
       raiseFence(next);
-      if (frees) mine(next).holder = NOBODY;
+      mine(next).holder = holder;
       next.offers[i]!.sent |= Message.released;
     });
   }
@@ -27,6 +29,14 @@ export function lockHears(rules: Rules, scope: Scope, state: State, i: number, t
       raiseFence(next);
     });
   }
+}
+
+/** For whom a driver is held once his offer is over: for nobody, or for what a swap gave him, unless that is over too. */
+function successorAt(rules: Rules, { locks, offers }: State, i: number): number {
+  const { next, driver } = offers[i]!;
+  if (next === NO_OFFER || !rules.lockTakesSuccessor) return NOBODY;
+  const over = (locks[driver]!.fenced & (1 << next)) !== 0;
+  return over && rules.successorFenced ? NOBODY : next;
 }
 
 /** Holder first, then fence, then whether he is free and there at all. */

@@ -1,8 +1,8 @@
 /**
  * The assignment protocol as a machine small enough to try everything. `steps` lists all that may happen next in a
- * state; `explore.ts` tries all of it. What each object does is in `shard.ts` and `lock.ts`. The product itself is in `src/matching`: `offer.ts`, `assignment.ts` and
- * `driver-lock.ts` are the rules below with the trade's detail added, under the same names; the test holds the model's
- * lock against the product's in every state.
+ * state; `explore.ts` tries all of it. What each object does is in `shard.ts`, `swap.ts` and `lock.ts`. The product
+ * itself is in `src/matching`: `offer.ts`, `assignment.ts`, `swap.ts` and `driver-lock.ts` are the rules below with the
+ * trade's detail added, under the same names; the test holds the model's lock against the product's in every state.
  *
  * What is kept of the design, by its ids:
  * - One object decides who gets a ride (decision 1; F1, F3): accept, decline, expiry and the ride's end are each one
@@ -15,6 +15,8 @@
  * - The same verdict to every repeat of an accept (F4, F5); a driver gives a ride back (F17).
  * - A ride changes drivers on the way by an offer like any other, made while the first driver has it (X1 to X6): one
  *   accept ends his offer and wins the other's, and his arrival closes it.
+ * - Drivers on their way swap their rides in one step of the shard that has them (X7 to X9): each lock learns by the
+ *   release of the old offer for which one its driver is held now, unless that one is over by then (K9).
  *
  * What stands for more than it says:
  * - **The network is the set of all messages ever sent.** Each may be delivered at any time, any number of times, or
@@ -29,6 +31,8 @@
  *   it, and how often a driver loses a ride so, is policy.
  *   A ride's deadline and the rider's cancel are one step for the same reason; so are a driver's cancel and the watch
  *   that takes him off the ride.
+ * - Where rides are swapped, they are under way when the exploration begins: how each got its driver is the same as
+ *   elsewhere, and no message of that time is missing.
  * - Excluding a driver who gave the ride back is policy, not safety; here he may be asked again, which is harder.
  * - Rows of ended offers stay: the product keeps them for a day, longer than any client repeats an accept. Rows of
  *   settled dead ones may go at any time.
@@ -38,6 +42,7 @@ import { lockHears, lockTimers } from "./lock.ts";
 import type { Rules } from "./rules.ts";
 import { dispatch, ridesEnd, shardHearsDriver, shardHearsLock, shardTimers } from "./shard.ts";
 import { has, Message, type Scope, type State, type Take } from "./state.ts";
+import { lateStep, swaps } from "./swap.ts";
 
 /** Every step that may come next. One that changes nothing may be offered too; the explorer drops it. */
 export function steps(rules: Rules, scope: Scope, state: State, take: Take): void {
@@ -51,7 +56,9 @@ export function steps(rules: Rules, scope: Scope, state: State, take: Take): voi
     lockHears(rules, scope, state, offer, take);
     lockTimers(rules, state, offer, take);
     driverActs(state, offer, take);
+    lateStep(rules, state, offer, take);
   }
+  swaps(rules, scope, state, take);
   ridesEnd(rules, scope, state, take);
 }
 

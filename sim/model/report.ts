@@ -13,7 +13,8 @@ const HEADINGS: Readonly<Record<Case["kind"], string>> = {
 
 export function rowOf({ title, expected }: Case, result: Exploration, seconds: number): string {
   const verdict = verdictOf(result);
-  const steps = result.finding === null ? "" : ` in ${result.finding.trace.length} steps`;
+  const length = result.finding?.trace.length;
+  const steps = length === undefined ? "" : ` in ${length} ${length === 1 ? "step" : "steps"}`;
   const surprise = verdict === expected ? "" : `  <- expected ${expected}`;
   return [
     `  ${title.padEnd(TITLE_COLUMNS)}`,

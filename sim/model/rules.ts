@@ -30,6 +30,26 @@ export interface Rules {
   readonly takeoverChecksRide: boolean;
   /** The offer of the driver who is replaced ends in the same step. */
   readonly takeoverEnds: boolean;
+  /** In a swap both offers end in the step that makes the two new ones. */
+  readonly swapEnds: boolean;
+  /** Who has arrived is not swapped. */
+  readonly swapChecksArrival: boolean;
+  /** No ride is swapped while another driver is asked to take it over. */
+  readonly swapWaits: boolean;
+  /** A ride whose driver has changed on his way once keeps the next one: no driver is swapped out of a swap. */
+  readonly swapOnce: boolean;
+  /** The release of a swapped offer is sent until its lock has acknowledged it, like any other. */
+  readonly swapRetried: boolean;
+  /** A release that names a successor leaves the driver held for that one. */
+  readonly lockTakesSuccessor: boolean;
+  /** Unless the fence says that the successor is over by then. */
+  readonly successorFenced: boolean;
+  /** A lock that asks about an offer whose driver was swapped hears that it is dead only once he has left the other, too. */
+  readonly swappedIsHeld: boolean;
+  /** `one_live_per_driver` counts a ride that a swap brought. */
+  readonly swappedCounts: boolean;
+  /** A step that says for which offer it is counts for the ride of that offer, and for no later one. */
+  readonly stepsByOffer: boolean;
 }
 
 /** The protocol of the product. */
@@ -54,4 +74,14 @@ export const KERB: Rules = {
   arrivalCloses: true,
   takeoverChecksRide: true,
   takeoverEnds: true,
+  swapEnds: true,
+  swapChecksArrival: true,
+  swapWaits: true,
+  swapOnce: true,
+  swapRetried: true,
+  lockTakesSuccessor: true,
+  successorFenced: true,
+  swappedIsHeld: true,
+  swappedCounts: true,
+  stepsByOffer: true,
 };

@@ -3,6 +3,8 @@ import type { Rules } from "./rules.ts";
 import {
   has,
   isLive,
+  isOfSwap,
+  lastOf,
   Message,
   NEW_OFFER,
   NO_OFFER,
@@ -22,12 +24,15 @@ export function dispatch(rules: Rules, scope: Scope, state: State, take: Take): 
   for (const [ride, shard] of scope.shardOfRide.entries()) {
     const instead = scope.exchange ? replaceable(state, ride) : NO_OFFER;
     const open = state.offers.filter((offer, i) => offer.ride === ride && isLive(offer) && i !== instead).length;
-    const number = state.offers.findIndex(({ row }, i) => row === Row.none && numberOf(scope, i).shard === shard);
     const mayAsk = state.rides[ride] === Ride.matching || instead !== NO_OFFER;
-    if (!mayAsk || open >= scope.wave || number < 0) continue;
+    if (!mayAsk || open >= scope.wave) continue;
+    const numbers = numbersLeft(scope, state, shard);
+    const number = numbers[0] ?? NO_OFFER;
+    if (numbers.length <= keptForSwap(scope, state, shard)) continue;
     for (const driver of state.locks.keys()) {
       // `one_live_per_driver`: inside one shard its own table refuses a second live offer to him (F2).
-      const asked = state.offers.some((o, i) => o.driver === driver && isLive(o) && numberOf(scope, i).shard === shard);
+      const counts = (o: Offer) => isLive(o) && (rules.swappedCounts || !isOfSwap(o));
+      const asked = state.offers.some((o, i) => o.driver === driver && counts(o) && numberOf(scope, i).shard === shard);
       if (driverLock && asked) continue;
       const [name, row, messages] = !driverLock
         ? ["offers %r to %d as %o, asking no lock", Row.offered, Message.offer]
@@ -44,10 +49,20 @@ export function dispatch(rules: Rules, scope: Scope, state: State, take: Take): 
   }
 }
 
+/** The offers that this shard may still make. */
+export function numbersLeft(scope: Scope, { offers }: State, shard: number): number[] {
+  return [...offers.keys()].filter((i) => offers[i]!.row === Row.none && numberOf(scope, i).shard === shard);
+}
+
+/** A world that has no room for a swap any more is one without swaps, and those are explored elsewhere. */
+function keptForSwap({ swap, shardOfRide }: Scope, { offers }: State, shard: number): number {
+  const alone = shardOfRide.filter((other) => other === shard).length < 2;
+  return !swap || alone || offers.some(isOfSwap) ? 0 : 2;
+}
+
 /** The offer of a driver on his way who may be replaced: a ride is exchanged once. */
 function replaceable({ rides, offers }: State, ride: number): number {
-  if (rides[ride] !== Ride.assigned) return NO_OFFER;
-  if (offers.some((offer) => offer.ride === ride && offer.exchanged === 1)) return NO_OFFER;
+  if (rides[ride] !== Ride.assigned || wasExchanged(offers, ride)) return NO_OFFER;
   return offers.findIndex((offer) => offer.ride === ride && offer.row === Row.won);
 }
 
@@ -72,7 +87,7 @@ export function shardTimers(rules: Rules, { offers }: State, i: number, take: Ta
 }
 
 /** One step for whatever ends a ride: the rider, its deadline, its watches, or that it was driven. */
-export function ridesEnd(rules: Rules, { redispatch, exchange }: Scope, state: State, take: Take): void {
+export function ridesEnd(rules: Rules, { redispatch, exchange, swap }: Scope, state: State, take: Take): void {
   for (const [ride, progress] of state.rides.entries()) {
     const leave = (to: number) => (next: State) => {
       // A ride that is given back asks on whoever is being asked to take it over.
@@ -85,8 +100,12 @@ export function ridesEnd(rules: Rules, { redispatch, exchange }: Scope, state: S
       take(`shard: ride ${name} is cancelled, or nobody took it in time`, NO_OFFER, true, leave(Ride.over));
     }
     if (progress !== Ride.assigned && progress !== Ride.arrived) continue;
-    if (exchange && progress === Ride.assigned) {
-      take(`shard: the driver of ride ${name} is at the pickup`, NO_OFFER, false, (next) => arrive(rules, next, ride));
+    if ((exchange || swap) && progress === Ride.assigned) {
+      take(`shard: the driver of ride ${name} is at the pickup`, NO_OFFER, false, (next) => {
+        const his = next.offers.find((offer) => offer.ride === ride && offer.row === Row.won);
+        if (his !== undefined) his.arrived = 1;
+        arrive(rules, next, ride);
+      });
     }
     take(`shard: ride ${name} ends: driven, cancelled or abandoned`, NO_OFFER, true, leave(Ride.over));
     if (!redispatch) continue;
@@ -95,13 +114,23 @@ export function ridesEnd(rules: Rules, { redispatch, exchange }: Scope, state: S
 }
 
 /** From now on the ride is his to drive: who was asked to take it over is asked no longer. */
-function arrive(rules: Rules, next: State, ride: number): void {
+export function arrive(rules: Rules, next: State, ride: number): void {
   next.rides[ride] = Ride.arrived;
-  for (const offer of next.offers) {
-    if (offer.ride !== ride || !isLive(offer)) continue;
-    if (offer.row === Row.won) offer.arrived = 1;
-    else if (rules.arrivalCloses) giveUp(rules, offer);
-  }
+  if (rules.arrivalCloses) closeOffers(rules, next, ride);
+}
+
+/** Who is asked for this ride is asked no longer; who has it keeps it. */
+function closeOffers(rules: Rules, { offers }: State, ride: number): void {
+  for (const offer of offers) if (offer.ride === ride && isOpen(offer)) giveUp(rules, offer);
+}
+
+/** Its driver is asked, or about to be. */
+export function isOpen(offer: Offer): boolean {
+  return isLive(offer) && offer.row !== Row.won;
+}
+
+export function wasExchanged(offers: readonly Offer[], ride: number): boolean {
+  return offers.some((offer) => offer.ride === ride && offer.exchanged === 1);
 }
 
 export function shardHearsLock(rules: Rules, state: State, i: number, take: Take): void {
@@ -124,7 +153,9 @@ export function shardHearsLock(rules: Rules, state: State, i: number, take: Take
       offers[i]!.settled = 1;
     });
   }
-  if (has(offer, Message.question) && !has(offer, Message.dead) && !isLive(offer)) {
+  // Its lock holds him rightly while he has the ride of a swap; which one it is, the release says.
+  const holds = isLive(offer) || (rules.swappedIsHeld && isLive(state.offers[lastOf(state, i)]!));
+  if (has(offer, Message.question) && !has(offer, Message.dead) && !holds) {
     const asksStill = rules.lockAsks && state.locks[offer.driver]!.holder === i;
     const name = row === Row.dead || row === Row.ended ? "it is dead" : "it never heard of it, so it is dead";
     take(`shard: is asked about %o: ${name}`, i, asksStill, ({ offers }) => {
@@ -165,10 +196,7 @@ function judgeAccept(rules: Rules, next: State, i: number): void {
   offer.logged++;
   offer.sent |= Message.won;
   next.rides[offer.ride] = Ride.assigned;
-  if (!rules.losersDie) return;
-  for (const other of next.offers) {
-    if (other.ride === offer.ride && isLive(other) && other.row !== Row.won) giveUp(rules, other);
-  }
+  if (rules.losersDie) closeOffers(rules, next, offer.ride);
 }
 
 /** Whose ride this accept takes over: that of the driver on his way for whom it was made, and of nobody else. */
@@ -186,7 +214,7 @@ function judgeDecline(rules: Rules, offer: Offer): void {
 }
 
 /** The offer is final, and its lock is told until it has answered. */
-function giveUp({ driverLock }: Rules, offer: Offer): void {
+export function giveUp({ driverLock }: Rules, offer: Offer): void {
   offer.row = offer.row === Row.won ? Row.ended : Row.dead;
   if (driverLock) offer.sent |= Message.release;
 }

@@ -16,11 +16,15 @@ export interface Scope {
   readonly redispatch: boolean;
   /** A ride whose driver is on his way may be offered to another, and the driver on his way may arrive. */
   readonly exchange: boolean;
+  /** Two rides of one shard whose drivers are on their way may change drivers with each other. */
+  readonly swap: boolean;
+  /** So many rides, the first ones, have a driver each when the exploration begins: how they got him is another world's. */
+  readonly underWay: number;
 }
 
 /**
  * A scheduled ride is not here: while it is one it has no offer and no driver, so the model's ride begins when its search
- * does, at whichever moment that is. `arrived` is told from `assigned` only where rides are exchanged: nothing else asks. */
+ * does, at whichever moment that is. `arrived` is told from `assigned` only where rides are exchanged or swapped: nothing else asks. */
 export const Ride = { matching: 0, assigned: 1, over: 2, arrived: 3 } as const;
 
 /** `forgotten` is an offer that its shard knows nothing of any more; `none` is a number not given yet. */
@@ -46,6 +50,7 @@ export const Message = {
   question: 1 << 10,
   dead: 1 << 11,
 } as const;
+const MESSAGES = 12;
 
 export interface Offer {
   row: number;
@@ -57,8 +62,10 @@ export interface Offer {
   logged: number;
   /** Every message ever sent about it, as bits of `Message`. */
   sent: number;
-  /** The offer whose driver it would replace on his way, or `NO_OFFER`. */
+  /** The offer whose driver it would replace on his way, or has replaced in a swap, or `NO_OFFER`. */
   instead: number;
+  /** The offer that a swap gave its driver instead of it, or `NO_OFFER`. Its release names that one. */
+  next: number;
   /** Its driver was at the pickup. */
   arrived: number;
   /** It ended because another driver took the ride over. */
@@ -89,6 +96,7 @@ export const NEW_OFFER: Offer = {
   logged: 0,
   sent: 0,
   instead: NO_OFFER,
+  next: NO_OFFER,
   arrived: 0,
   exchanged: 0,
 };
@@ -99,19 +107,28 @@ export const NEW_OFFER: Offer = {
  */
 export type Take = (name: string, offer: number, fair: boolean, change: (next: State) => void) => void;
 
-export function initialState({ shardOfRide, drivers, offersOfShard }: Scope): State {
-  return {
+export function initialState({ shardOfRide, drivers, offersOfShard, underWay }: Scope): State {
+  const state: State = {
     rides: shardOfRide.map(() => Ride.matching),
     locks: Array.from({ length: drivers }, () => ({ holder: NOBODY, fenced: 0 })),
     offers: offersOfShard.flatMap((count) => Array.from({ length: count }, () => ({ ...NEW_OFFER }))),
   };
+  // All that was said on the way is still in the network, and he has said no as well: more messages can only do more harm.
+  const { reserve, reserved, offer, accept, decline, won } = Message;
+  const sent = reserve | reserved | offer | accept | decline | won;
+  for (let i = 0; i < underWay; i++) {
+    state.rides[i] = Ride.assigned;
+    state.locks[i]!.holder = i;
+    state.offers[i] = { ...NEW_OFFER, row: Row.won, ride: i, driver: i, logged: 1, sent };
+  }
+  return state;
 }
 
 export function copyOf({ rides, locks, offers }: State): State {
   return {
     rides: rides.slice(),
     locks: locks.map(({ holder, fenced }) => ({ holder, fenced })),
-    offers: offers.map(({ row, ride, driver, settled, logged, sent, instead, arrived, exchanged }) => ({
+    offers: offers.map(({ row, ride, driver, settled, logged, sent, instead, next, arrived, exchanged }) => ({
       row,
       ride,
       driver,
@@ -119,6 +136,7 @@ export function copyOf({ rides, locks, offers }: State): State {
       logged,
       sent,
       instead,
+      next,
       arrived,
       exchanged,
     })),
@@ -129,30 +147,33 @@ export function copyOf({ rides, locks, offers }: State): State {
 export function encode({ rides, locks, offers }: State): string {
   const units = rides.slice();
   for (const { holder, fenced } of locks) units.push((holder + 1) | (fenced << 4));
-  for (const { row, ride, driver, settled, logged, sent, instead, arrived, exchanged } of offers) {
+  for (const { row, ride, driver, settled, logged, sent, instead, next, arrived, exchanged } of offers) {
     const history = (arrived << 10) | (exchanged << 11) | ((instead + 1) << 12);
-    units.push(row | (ride << 3) | (driver << 5) | (settled << 7) | (logged << 8) | history, sent);
+    units.push(row | (ride << 3) | (driver << 5) | (settled << 7) | (logged << 8) | history);
+    units.push(sent | ((next + 1) << MESSAGES));
   }
   return String.fromCharCode(...units);
 }
 
 export function decode(key: string, { shardOfRide, drivers, offersOfShard }: Scope): State {
   let at = 0;
-  const next = () => key.charCodeAt(at++);
-  const rides = shardOfRide.map(next);
+  const nextUnit = () => key.charCodeAt(at++);
+  const rides = shardOfRide.map(nextUnit);
   const locks: Lock[] = [];
   for (let i = 0; i < drivers; i++) {
-    const word = next();
+    const word = nextUnit();
     locks.push({ holder: (word & 15) - 1, fenced: word >> 4 });
   }
   const offers: Offer[] = [];
   for (const count of offersOfShard) {
     for (let i = 0; i < count; i++) {
-      const word = next();
+      const word = nextUnit();
       const [row, ride, driver] = [word & 7, (word >> 3) & 3, (word >> 5) & 3];
       const [settled, logged] = [(word >> 7) & 1, (word >> 8) & 3];
       const [arrived, exchanged, instead] = [(word >> 10) & 1, (word >> 11) & 1, (word >> 12) - 1];
-      offers.push({ row, ride, driver, settled, logged, sent: next(), instead, arrived, exchanged });
+      const second = nextUnit();
+      const [sent, next] = [second & ((1 << MESSAGES) - 1), (second >> MESSAGES) - 1];
+      offers.push({ row, ride, driver, settled, logged, sent, instead, next, arrived, exchanged });
     }
   }
   return { rides, locks, offers };
@@ -177,13 +198,25 @@ export function isLive({ row }: Offer): boolean {
   return row === Row.intent || row === Row.offered || row === Row.won;
 }
 
+/** The offer for which whoever is held for this one is held in truth: after a swap, the one that came of it. */
+export function lastOf({ offers }: State, offer: number): number {
+  let last = offer;
+  while (offers[last]!.next !== NO_OFFER) last = offers[last]!.next;
+  return last;
+}
+
+/** Born won in a swap: its driver's lock was never asked for it. */
+export function isOfSwap(offer: Offer): boolean {
+  return offer.row !== Row.none && !has(offer, Message.reserve);
+}
+
 /** Nothing left to do: every ride is over and every driver is free. */
 export function isClosed({ rides, locks }: State): boolean {
   return rides.every((ride) => ride === Ride.over) && locks.every(({ holder }) => holder === NOBODY);
 }
 
-export const rideName = (ride: number): string => "AB"[ride] ?? `ride ${ride}`;
-export const driverName = (driver: number): string => "xy"[driver] ?? `driver ${driver}`;
+export const rideName = (ride: number): string => "ABC"[ride] ?? `ride ${ride}`;
+export const driverName = (driver: number): string => "xyz"[driver] ?? `driver ${driver}`;
 
 export function offerName(state: State, scope: Scope, offer: number): string {
   return `${rideName(state.offers[offer]!.ride)}#${numberOf(scope, offer).seq}`;
