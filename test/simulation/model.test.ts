@@ -5,7 +5,17 @@ import { type Exploration, explore } from "../../sim/model/explore.ts";
 import { SAFETY, SAFETY_AND_LEMMA, SAFETY_WITHOUT_LOCKS } from "../../sim/model/invariants.ts";
 import { steps } from "../../sim/model/protocol.ts";
 import { KERB } from "../../sim/model/rules.ts";
-import { copyOf, has, initialState, Message, NOBODY, numberOf, Row, type Scope } from "../../sim/model/state.ts";
+import {
+  copyOf,
+  has,
+  initialState,
+  Message,
+  NO_OFFER,
+  NOBODY,
+  numberOf,
+  Row,
+  type Scope,
+} from "../../sim/model/state.ts";
 import type { ShardName } from "../../src/domain/place.ts";
 import type { OfferId } from "../../src/domain/ride.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
@@ -183,11 +193,11 @@ describe("the model's lock is the product's lock, for every state of it and ever
   type Place = (typeof lockStates)[number];
 
   /** What the model may make of it: holder, fenced offers, answer. */
-  function inModel({ holder, fences }: Place, offer: number, message: number): Set<string> {
+  function inModel({ holder, fences }: Place, offer: number, message: number, next: number): Set<string> {
     const state = initialState(scope);
     const fenced = offers.reduce((bits, i) => bits | (isFenced(fences, i) ? 1 << i : 0), 0);
     state.locks[0] = { holder, fenced };
-    state.offers[offer] = { ...state.offers[offer]!, row: Row.intent, sent: message };
+    state.offers[offer] = { ...state.offers[offer]!, row: Row.intent, sent: message, next };
     const outcomes = new Set<string>();
     steps(KERB, scope, state, (name, _offer, _fair, change) => {
       if (!name.startsWith("lock:") || name.includes("asks about")) return;
@@ -227,9 +237,10 @@ describe("the model's lock is the product's lock, for every state of it and ever
     return seq <= fences[shard]!;
   }
 
+  const releaseOf = (offer: number) => ({ type: "release", ...placeOf(offer), outcome: "none" }) as const;
   const messages: readonly [string, number, (offer: number) => LockCommand][] = [
     ["reserve", Message.reserve, (offer) => ({ type: "reserve", ...placeOf(offer) })],
-    ["release", Message.release, (offer) => ({ type: "release", ...placeOf(offer), outcome: "none" })],
+    ["release", Message.release, releaseOf],
     ["a dead verdict", Message.dead, (offer) => ({ type: "asked", offerId: idOf(offer), verdict: "dead" })],
   ];
 
@@ -238,7 +249,19 @@ describe("the model's lock is the product's lock, for every state of it and ever
     for (const place of lockStates) {
       for (const offer of offers) {
         const context = JSON.stringify({ ...place, offer });
-        expect(inProduct(place, commandFor(offer)), context).toEqual(inModel(place, offer, message));
+        expect(inProduct(place, commandFor(offer)), context).toEqual(inModel(place, offer, message, NO_OFFER));
+      }
+    }
+  });
+
+  test("[K9] release of an offer that was swapped", () => {
+    for (const place of lockStates) {
+      // The first offer of each shard, and the second instead of it.
+      for (const offer of [0, 2]) {
+        const { offerId, seq } = placeOf(offer + 1);
+        const command: LockCommand = { ...releaseOf(offer), next: { offerId, seq } };
+        const inBoth = inModel(place, offer, Message.release, offer + 1);
+        expect(inProduct(place, command), JSON.stringify({ ...place, offer })).toEqual(inBoth);
       }
     }
   });
