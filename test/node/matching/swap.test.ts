@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { DriverProfile } from "../../../src/domain/driver.ts";
 import type { EndedOffer, OfferId, Ride } from "../../../src/domain/ride.ts";
 import type { CommandOf } from "../../../src/matching/commands.ts";
+import { LIMITS } from "../../../src/matching/limits.ts";
 import { explainRide } from "../../../src/shard/explain.ts";
 import { answerIn, at, driverId, ELSEWHERE, ofType, rideIdOf, ShardKit, START, toldTo } from "./shard-kit.ts";
 
@@ -182,6 +183,60 @@ describe("two drivers on their way to each other's rider", () => {
     expect(both(kit)).toEqual(SWAPPED);
   });
 
+  test("[X7] [D19] keep them where the other's rider does not go where one is going", () => {
+    const kit = crossed({ dispatch: { destinationShare: 0.5 } });
+    const destination = at(4_000, 270);
+    kit.say({ type: "driver.available", driverId: driverId("ann"), epoch: 1, available: true, destination });
+    kit.wait(WINDOW_MS);
+    expect(both(kit)).toEqual(KEPT);
+  });
+
+  test("[X7] [D17] keep them where the session of one has ended", () => {
+    const kit = crossed();
+    const { holding } = answerIn(kit.say({ type: "offer.viewed", ...kit.from("ann") }), "holding");
+    kit.attach("ann", { holding, endsAt: kit.now + WINDOW_MS });
+    kit.locate("ann", at(500));
+    kit.wait(WINDOW_MS);
+    expect(both(kit)).toEqual(KEPT);
+  });
+
+  test("[X7] keep them where one would have farther to the other's rider than any search goes", () => {
+    for (const [maximumRadiusMeters, outcome] of [
+      [1_000, KEPT],
+      [1_020, SWAPPED],
+    ] as const) {
+      const kit = new ShardKit({ kind: "sequential", replanning: true, maximumRadiusMeters });
+      kit.driver("ann", 10);
+      kit.request("rita", { pickup: at(910) });
+      kit.accept("ann");
+      // 900 m from his own rider, and 1,010 m from hers.
+      kit.attach("bob");
+      kit.locate("bob", at(900, 67.8));
+      kit.request("rolf");
+      kit.configure({ settings: { dispatch: { kind: "batched" } } });
+      kit.accept("bob");
+      kit.wait(WINDOW_MS);
+      expect(both(kit)).toEqual(outcome);
+    }
+  });
+
+  test("[X7] keep them where 64 others have won their rides since", () => {
+    for (const [others, outcome] of [
+      [LIMITS.swapRides - 2, SWAPPED],
+      [LIMITS.swapRides, KEPT],
+    ] as const) {
+      const kit = crossed();
+      for (let n = 0; n < others; n++) {
+        kit.attach(`driver-${n}`);
+        kit.locate(`driver-${n}`, at(1_500, n * 5.6));
+        kit.request(`other-${n}`, { pickup: at(1_630, n * 5.6) });
+        kit.accept(`driver-${n}`);
+      }
+      kit.wait(WINDOW_MS);
+      expect(both(kit)).toEqual(outcome);
+    }
+  });
+
   test("[X7] go round in a ring where no two would gain", () => {
     const kit = crossed({ drivers: { ann: 1_000, bob: 0, eve: -1_000 } });
     kit.wait(WINDOW_MS);
@@ -260,6 +315,13 @@ describe("a swap", () => {
     expect([kit.shard.supply.indexed, drives(kit, 0), kit.ride(0).state]).toEqual([1, "bob", "assigned"]);
   });
 
+  test("[X8] [Q2] [T5] begins a new way for each, of which is learned and which is watched", () => {
+    const kit = swapped();
+    expect(kit.shard.supply.sessions.get(driverId("ann"))?.leg).toMatchObject({ to: "pickup", at: kit.now });
+    kit.wait(kit.shard.setting.market.dispatch.pickupWatchMs + 1);
+    expect([kit.ride(0).redispatches, kit.ride(1).redispatches]).toEqual([1, 1]);
+  });
+
   test("[X8] [K9] releases each lock with what it holds next, again until it has heard, also after a restart", () => {
     const kit = crossed();
     kit.world.acknowledges = false;
@@ -333,10 +395,16 @@ describe("who has not heard that he swapped", () => {
   });
 
   test("[X9] [T7] hears what becomes of it at the socket from which he spoke of the old one", () => {
-    const kit = swapped();
-    kit.say({ type: "offer.viewed", ...wordOf(kit) });
-    const effects = kit.say({ type: "ride.cancelled", rideId: rideIdOf(1), riderId: kit.ride(1).riderId });
-    expect(ofType(effects, "push")).toMatchObject([{ driverId: "ann", to: FROM, offerId: kit.offersOf(1)[1]!.id }]);
+    for (const words of [
+      { type: "offer.viewed" },
+      { type: "offer.accepted" },
+      { type: "trip.stepped", step: "arrive" },
+    ] as const) {
+      const kit = swapped();
+      kit.say({ ...words, ...wordOf(kit) });
+      const effects = kit.say({ type: "ride.cancelled", rideId: rideIdOf(1), riderId: kit.ride(1).riderId });
+      expect(ofType(effects, "push")).toMatchObject([{ driverId: "ann", to: FROM, offerId: kit.offersOf(1)[1]!.id }]);
+    }
   });
 
   test("[X9] is told nothing of it once he has left that one too", () => {
