@@ -9,6 +9,7 @@ import {
   accept,
   acrossBorder,
   debtsOf,
+  fallAsleep,
   lockOf,
   newRide,
   rideAt,
@@ -110,7 +111,7 @@ async function drive(socket: TestDriver, offerId: OfferId): Promise<void> {
   for (const name of ["arrive", "start", "complete"] as const) await step(socket, offerId, name);
 }
 
-test("[X7] [X8] [X9] [K9] [S3] [S4] is done in one commit and told; each lock holds its driver for the other ride, and both are driven", async () => {
+test("[X7] [X8] [X9] [K9] [D16] [S3] [S4] is done in one commit and told; each lock holds its driver for the other ride, and both are driven", async () => {
   const [ada, bob] = await crossed("told");
   const [hers, his] = [await heardOf(ada, bob), await heardOf(bob, ada)];
   expect(await statesOf(ada.had.rideId)).toEqual([`${ada.had.offerId} ended`, `${his} won`]);
@@ -123,6 +124,7 @@ test("[X7] [X8] [X9] [K9] [S3] [S4] is done in one commit and told; each lock ho
   await vi.waitFor(async () => {
     expect(await Promise.all([heldBy(ada.name), heldBy(bob.name)])).toEqual([hers, his]);
   }, PATIENTLY);
+  await fallAsleep(shardOf(middle));
   // Her thumb was quicker than the word.
   ada.socket.say({ type: "trip", cid: "old", offerId: ada.had.offerId, step: "arrive" });
   expect((await ada.socket.hear("trip.verdict")).verdict).toMatchObject({
