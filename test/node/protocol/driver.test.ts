@@ -137,6 +137,14 @@ describe("a notice", () => {
       step: "start",
       verdict: { outcome: "refused", reason: "wrong_state", state: "completed" },
     },
+    { type: "trip.changed", ride: { ...ride, state: "matching", exchanged: true, next: ride } },
+    {
+      type: "trip.verdict",
+      cid: "c",
+      offerId: ride.offerId,
+      step: "arrive",
+      verdict: { outcome: "refused", reason: "wrong_state", state: "matching", next: ride },
+    },
     { type: "fault", code: "flood", message: "slower" },
   ];
 
