@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { varsFor } from "../sim/live/run-city.ts";
 import { buildWorker, startServer } from "../sim/live/server-process.ts";
 import type { Keys } from "./load/keys.ts";
 import { SHARD_BITS } from "./load/shared.ts";
@@ -47,7 +48,13 @@ export function kerbTarget(stateDir: string | undefined): Target {
           stateDir: stateDir ?? join(FOLDER, "state"),
           fresh: true,
           port: 0,
-          vars: { AUTH_JWKS: authJwks, TICKET_SECRET: ticketSecret, SHARD_BITS: String(SHARD_BITS) },
+          vars: {
+            // The peer asks three at once; a race is more work than the single offer that a market makes by default.
+            ...varsFor(workerDir, 1, "broadcast"),
+            AUTH_JWKS: authJwks,
+            TICKET_SECRET: ticketSecret,
+            SHARD_BITS: String(SHARD_BITS),
+          },
         },
         { onError: (line) => errors.push(line) },
       );

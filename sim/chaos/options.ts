@@ -23,7 +23,8 @@ export const USAGE = `npm run chaos -- [options]
   --minutes M    faults for so long, 0.1 to 600 (default 5); healing and checking come after
   --kills N      stop the faults earlier, after N kills
   --kills-only   nothing but kills, 20 s apart: how long until all drivers are back
-  --seed N       the same seed gives the same people and the same schedule of faults (default 1)
+  --seed N       the same seed gives the same people and the same schedule of faults (default 1); where it is odd,
+                 several drivers are asked at once
   --drivers N    1 to 1000 (default 50)
   --riders N     at a time, 1 to 1000 (default 20)
   --state DIR    where the server keeps everything (default .kerb/chaos; emptied at start)

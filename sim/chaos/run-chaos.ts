@@ -44,13 +44,17 @@ const ONLINE_WITHIN_MS = 60_000;
 const LOOK_EVERY_MS = 50;
 const PROGRESS_EVERY_MS = 5_000;
 
-/** Throws when the server does not start or does not come back. */
+/**
+ * Throws when the server does not start or does not come back. By turns, seed by seed, a market is attacked that asks
+ * several drivers at once, so that they race for rides, and one that dispatches as it is deployed.
+ */
 export async function runChaos(options: ChaosOptions, hooks: ChaosHooks): Promise<ChaosReport> {
   const stateDir = resolve(options.stateDir);
   hooks.onStage?.("bundling the Worker");
   const workerDir = buildFor(options.bug);
   hooks.onStage?.("starting workerd");
-  const server = await startServer({ workerDir, stateDir, fresh: true, port: 0, vars: varsFor(workerDir, SPEED) });
+  const vars = varsFor(workerDir, SPEED, options.seed % 2 === 1 ? "broadcast" : undefined);
+  const server = await startServer({ workerDir, stateDir, fresh: true, port: 0, vars });
   const proxy = await openCuttingProxy(() => Number(new URL(server.url).port));
   try {
     return await new ChaosRun(options, hooks, server, proxy, stateDir).live();

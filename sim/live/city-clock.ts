@@ -2,7 +2,7 @@
  * City time: `speed` times as fast as the wall's. People and cars live in it; the server has only the wall's clock, so
  * whatever the server measures must be told to be that much shorter, and what it computes must not.
  */
-import type { Market } from "../../src/domain/market.ts";
+import type { DispatchPolicy, Market } from "../../src/domain/market.ts";
 
 export interface CityClock {
   readonly speed: number;
@@ -25,6 +25,7 @@ const FIX_EVERY = { naturalMs: 4_000, shortestMs: 1_000 };
  * own speed is not among them: fares, and the ETA the ranking model learned from, are in city time already.
  */
 const SHORTEST = {
+  batchWindowMs: 100,
   offerTtlMs: 1_500,
   matchDeadlineMs: 8_000,
   searchEveryMs: 250,
@@ -33,13 +34,18 @@ const SHORTEST = {
   tripWatchMs: 600_000,
 } as const satisfies Partial<Record<keyof Market["dispatch"], number>>;
 
-/** What the variables of a server must be for a city of this speed. `markets` is the server's own MARKETS, as JSON. */
-export function serverVars(markets: string, speed: number): Record<string, string> {
+/**
+ * What the variables of a server must be for a city of this speed. `markets` is the server's own MARKETS, as JSON; they
+ * dispatch as they say unless another kind is given.
+ */
+export function serverVars(markets: string, speed: number, kind?: DispatchPolicy["kind"]): Record<string, string> {
+  const entries = JSON.parse(markets) as MarketEntry[];
+  const asked = kind === undefined ? entries : entries.map((one) => ({ ...one, dispatch: { ...one.dispatch, kind } }));
   return {
     TOP_SPEED_METERS_PER_SECOND: String(TOP_SPEED * speed),
     FIX_EVERY_MS: String(fixEveryMs(speed)),
     CLOCK_SPEED: String(speed),
-    MARKETS: JSON.stringify((JSON.parse(markets) as MarketEntry[]).map((market) => quickened(market, speed))),
+    MARKETS: JSON.stringify(asked.map((market) => quickened(market, speed))),
   };
 }
 
@@ -53,6 +59,7 @@ type MarketEntry = { readonly dispatch?: Partial<Market["dispatch"]> };
 
 /** The defaults of the server's configuration, which a market may leave out. */
 const NATURAL: Record<keyof typeof SHORTEST, number> = {
+  batchWindowMs: 2_000,
   offerTtlMs: 15_000,
   matchDeadlineMs: 120_000,
   searchEveryMs: 1_500,

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { callApi } from "../../client/http.ts";
+import type { DispatchPolicy } from "../../src/domain/market.ts";
 import { DevTokenBody } from "../../src/protocol/ops.ts";
 import { UsageError } from "../arguments.ts";
 import type { Demand } from "../city/demand.ts";
@@ -202,11 +203,11 @@ async function wishesFor(options: CityOptions, random: Random): Promise<Wishes> 
 }
 
 /** The variables of a server that the city runs at this speed; the Worker must be bundled by then. */
-export function varsFor(workerDir: string, speed: number): Record<string, string> {
+export function varsFor(workerDir: string, speed: number, kind?: DispatchPolicy["kind"]): Record<string, string> {
   const built = JSON.parse(readFileSync(join(workerDir, "options.json"), "utf8")) as {
     readonly bindings: { readonly MARKETS: string };
   };
-  return serverVars(built.bindings.MARKETS, speed);
+  return serverVars(built.bindings.MARKETS, speed, kind);
 }
 
 /** Resolves when the demand ends, the time is up, or the signal says stop. */

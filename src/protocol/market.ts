@@ -68,10 +68,10 @@ const MarketEntry = z.strictObject({
   }),
   dispatch: z
     .strictObject({
-      kind: DISPATCH_FIELDS.kind.default("broadcast"),
+      kind: DISPATCH_FIELDS.kind.default("batched"),
       waveSize: DISPATCH_FIELDS.waveSize.default(3),
       batchWindowMs: DISPATCH_FIELDS.batchWindowMs.default(2_000),
-      replanning: DISPATCH_FIELDS.replanning.default(false),
+      replanning: DISPATCH_FIELDS.replanning.default(true),
       fairnessSeconds: DISPATCH_FIELDS.fairnessSeconds.default(0),
       fairnessAfterMs: DISPATCH_FIELDS.fairnessAfterMs.default(600_000),
       lookAheadSeconds: DISPATCH_FIELDS.lookAheadSeconds.default(0),

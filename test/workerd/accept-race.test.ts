@@ -1,9 +1,12 @@
 import { beforeAll, expect, test } from "vitest";
 import type { RiderId } from "../../src/domain/ride.ts";
-import { acrossBorder, newRide, rowsOf, shardOf } from "./shard-tools.ts";
+import { acrossBorder, broadcastElsewhere, newRide, rowsOf, shardOf, untilConfigured } from "./shard-tools.ts";
 import { driverAt, fixAt, migrateHistory, type TestDriver } from "./support.ts";
 
-beforeAll(migrateHistory);
+beforeAll(async () => {
+  await migrateHistory();
+  await broadcastElsewhere();
+});
 
 const AREAS = 10;
 const ROUNDS = 100;
@@ -29,7 +32,8 @@ async function areaOf(index: number) {
     places.map(async (place, i): Promise<Racer> => {
       const name = `racer-${index}-${i}`;
       const socket = await driverAt(name, place);
-      let seq = 2;
+      if (place === here) await untilConfigured(socket, here);
+      let seq = 2_000;
       const reporting = setInterval(() => socket.say({ type: "location", fixes: [fixAt(place, seq++)] }), FIX_EVERY_MS);
       return { name, socket, reporting };
     }),

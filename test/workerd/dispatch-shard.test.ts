@@ -11,6 +11,7 @@ import { PATIENTLY } from "../patience.ts";
 import {
   acrossBorder,
   alarmOf,
+  broadcastElsewhere,
   fallAsleep,
   lockOf,
   newRide,
@@ -18,6 +19,7 @@ import {
   rowsOf,
   shardNameAt,
   shardOf,
+  untilConfigured,
   welcomed,
 } from "./shard-tools.ts";
 import { driverAt, fixAt, migrateHistory, openSocket, type TestDriver } from "./support.ts";
@@ -124,11 +126,14 @@ describe("a ride whose driver is beyond the border", () => {
 });
 
 describe("a shard that sleeps", () => {
+  beforeAll(broadcastElsewhere);
+
   test("[D16] keeps its drivers' sockets: an offer made before can be accepted, and a new one made", async () => {
     const { here } = border();
     // Three, so that the wave is full: a shard that still looks for somebody does not sleep.
     const [driver, other] = [await driverAt("ben", here), await driverAt("bea", here)];
     const third = await driverAt("bud", here);
+    await untilConfigured(driver, here);
     await newRide("remy", here);
     const { offerId } = await driver.hear("offer");
     for (const asked of [other, third]) await asked.hear("offer");

@@ -21,6 +21,7 @@ import {
 beforeAll(migrateHistory);
 
 const pathOf = (market: string) => `/v1/ops/markets/${market}/configuration`;
+const BROADCAST = { settings: { dispatch: { kind: "broadcast" } }, hours: [] };
 const SEQUENTIAL = { settings: { dispatch: { kind: "sequential" } }, hours: [] };
 
 /** What code that knows more settings than this might have written. */
@@ -36,7 +37,7 @@ describe("a market over HTTP", () => {
     const market = "nyc";
     const before = await (await show(market)).json<{ inForce: { dispatch: object; tariff: object } }>();
     expect(before).toMatchObject({ market, version: 0, configuration: { settings: {}, hours: [] }, history: [] });
-    expect(before.inForce.dispatch).toMatchObject({ kind: "broadcast", waveSize: 3, offerTtlMs: 15_000 });
+    expect(before.inForce.dispatch).toMatchObject({ kind: "batched", replanning: true, waveSize: 3 });
     const first = await put(market, change(0, SEQUENTIAL, "Too many pop-ups"));
     expect(await first.json()).toMatchObject({
       version: 1,
@@ -96,7 +97,7 @@ describe("a market over HTTP", () => {
   });
 
   test("[C3] tells what a candidate would change, for which hours, and changes nothing", async () => {
-    const hours = [{ days: ["fri"], fromHour: 22, toHour: 2, settings: { dispatch: { kind: "batched" } } }];
+    const hours = [{ days: ["fri"], fromHour: 22, toHour: 2, settings: { dispatch: { kind: "broadcast" } } }];
     const response = await call(`${pathOf("elsewhere")}/dry-run`, {
       token: await opsToken(),
       body: { configuration: { settings: { tariff: { baseCents: 250 } }, hours } },
@@ -107,8 +108,8 @@ describe("a market over HTTP", () => {
       changes: [
         {
           setting: "dispatch.kind",
-          before: "broadcast",
-          after: "batched",
+          before: "batched",
+          after: "broadcast",
           hours: [
             { day: "fri", fromHour: 22, toHour: 24 },
             { day: "sat", fromHour: 0, toHour: 2 },
@@ -199,7 +200,7 @@ describe("a shard", () => {
   test("[C4] [C5] hears of a change while drivers talk to it, decides the next ride by it, and keeps it when it dies and is told what it cannot read", async () => {
     const drivers = [await driverAt("ann", place), await driverAt("bob", place)];
     const { version } = await (await show("sf")).json<{ version: number }>();
-    await put("sf", change(version, { settings: {}, hours: [] }));
+    await put("sf", change(version, BROADCAST));
     await heardOf(version + 1, drivers);
     const first = await newRide("rita", place);
     expect(await decided(first)).toEqual({ policy: "broadcast", marketVersion: version + 1, asked: 2 });

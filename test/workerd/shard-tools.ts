@@ -113,6 +113,12 @@ export async function untilConfigured(driver: TestDriver, place: LatLng): Promis
   }, PATIENTLY);
 }
 
+/** Several drivers are asked at once in the market of all places that no other has, once their shards have heard of it. */
+export async function broadcastElsewhere(): Promise<void> {
+  const configuration = { settings: { dispatch: { kind: "broadcast" } }, hours: [] } as const;
+  await env.MARKET_CONTROL.getByName("elsewhere").change({ seen: 0, configuration, by: "olga", why: "a test" });
+}
+
 export async function accept(driver: TestDriver, offerId: OfferId): Promise<void> {
   driver.say({ type: "offer.accept", cid: "accept", offerId });
   expect(await driver.hear("offer.verdict")).toMatchObject({ offerId, verdict: { outcome: "won" } });

@@ -227,7 +227,7 @@ describe("what is compared", () => {
 
   test("the market as it is, beside a file with what an operator would send", async () => {
     const file = join(folder, "candidate.json");
-    const candidate = { settings: { dispatch: { waveSize: 1 } } };
+    const candidate = { settings: { dispatch: { kind: "broadcast", waveSize: 1 } } };
     writeFileSync(file, JSON.stringify(candidate));
     expect(parsePolicies(`current,${file}@model`)).toEqual([
       { name: "current", configuration: { settings: {}, hours: [] }, byModel: false },
@@ -242,7 +242,7 @@ describe("what is compared", () => {
   test("[C1] an hour's settings hold while it lasts in the city's own time", async () => {
     const file = join(folder, "hours.json");
     const days = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
-    const other = { dispatch: { waveSize: 1 } };
+    const other = { dispatch: { kind: "broadcast", waveSize: 1 } };
     const played = async (fromHour: number, toHour: number) => {
       writeFileSync(file, JSON.stringify({ hours: [{ days, fromHour, toHour, settings: other }] }));
       const { results } = await run(`current,sequential,${file}`, [1]);

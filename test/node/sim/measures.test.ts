@@ -41,6 +41,7 @@ test("a faster city shortens what the server measures by its own clock, within b
       dispatch: {
         noShowMs: 10_000,
         waveSize: 2,
+        batchWindowMs: 200,
         offerTtlMs: 1_500,
         matchDeadlineMs: 12_000,
         searchEveryMs: 250,
