@@ -1,6 +1,7 @@
 /**
  * One window of batched dispatch: the sparse solver beside the simplest thing that could do it, a textbook Jonker and
- * Volgenant over a full matrix. `node bench/batch.bench.ts [--quick] [--json FILE]`.
+ * Volgenant over a full matrix; and a window's whole plan, with what rides on their way may hope for beside without.
+ * `node bench/batch.bench.ts [--quick] [--json FILE]`.
  *
  * Rides and drivers stand at real pickups where the data is present (KERB_DATA), else at generated clusters; costs are
  * straight-line pickup seconds. "All" pairs every ride with every driver, "nearest 24" as a search would.
@@ -8,7 +9,12 @@
 import { createRandom } from "../sim/random.ts";
 import type { AssignmentProblem } from "../src/matching/assignment-exchange.ts";
 import { AssignmentSolver } from "../src/matching/assignment-solver.ts";
+import { type BatchPlan, BatchPlanner } from "../src/matching/batch.ts";
+import { LIMITS } from "../src/matching/limits.ts";
+import { RecentPlaces } from "../src/matching/recent-places.ts";
+import { turnoverAt } from "../src/matching/turnover.ts";
 import { haversineMeters } from "../src/spatial/distance.ts";
+import { Plane } from "../src/spatial/plane.ts";
 import { loadPickups, type Place, SEED } from "./city-workload.ts";
 import { assignDensely } from "./dense-assignment.ts";
 import { formatNumber, formatRatio, formatSpread, quantile, spreadOf, timeMs } from "./measure.ts";
@@ -46,6 +52,69 @@ function windowOf(rides: readonly Place[], drivers: readonly Place[], most: numb
     cost: Float64Array.from(cost),
     unassignedCost: new Float64Array(rides.length).fill(LONGEST_SECONDS),
   };
+}
+
+/** A whole plan of rides, half of them on their way to be picked up, among as many free drivers as are left. */
+interface PlanCase {
+  readonly window: AssignmentProblem;
+  readonly rides: readonly Place[];
+  readonly drivers: readonly Place[];
+}
+
+const planner = new BatchPlanner();
+
+/** As a shard does it; with `ends` null it hopes for nothing. */
+function planOf({ window, rides, drivers }: PlanCase, ends: RecentPlaces | null): BatchPlan {
+  const onTheirWay = Math.floor(rides.length / 2);
+  const free = drivers.length - onTheirWay;
+  const plane = new Plane(drivers[0]!, METERS_PER_SECOND);
+  const ended = ends?.since(LIMITS.recentMs);
+  const pickups = plane.pointsAt(rides.slice(0, onTheirWay));
+  const turnover = ended && turnoverAt(pickups, plane.pointsAt(ended.places), ended.seconds);
+  return planner.plan({
+    rides: rides.map((_, row) => ({
+      driver: row < onTheirWay ? free + row : null,
+      waitedSeconds: Number.POSITIVE_INFINITY,
+      exchanges: 0,
+      turnoverSeconds: turnover?.[row] ?? Number.POSITIVE_INFINITY,
+      candidates: Array.from(window.column.subarray(window.rowStart[row], window.rowStart[row + 1])),
+    })),
+    drivers: drivers.map(() => ({ exchanges: 0, worthSeconds: 0 })),
+    unservedSeconds: LONGEST_SECONDS,
+    estimate: (row, driver) => ({
+      pickupSeconds: haversineMeters(rides[row]!, drivers[driver]!) / METERS_PER_SECOND,
+    }),
+  });
+}
+
+function planRows(places: readonly Place[]): string[][] {
+  return SIZES.map(([rideCount, driverCount]) => {
+    const random = createRandom(SEED).fork(`plan ${rideCount}x${driverCount}`);
+    const draw = (count: number): Place[] => Array.from({ length: count }, () => random.pick(places));
+    const ends = new RecentPlaces(LIMITS.recentMs, LIMITS.recentRoom);
+    for (const place of draw(LIMITS.recentRoom)) ends.note(place, 0);
+    const cases = Array.from({ length: WINDOWS }, () => {
+      const [rides, drivers] = [draw(rideCount), draw(driverCount)];
+      return { rides, drivers, window: windowOf(rides, drivers, LIMITS.candidatesPerSearch) };
+    });
+    const [without, with_, slowest] = [[], [], []] as [number[], number[], number[]];
+    for (let repetition = -1; repetition < REPETITIONS; repetition++) {
+      const blind = Float64Array.from(cases, (one) => timeMs(() => planOf(one, null)));
+      const seeing = Float64Array.from(cases, (one) => timeMs(() => planOf(one, ends)));
+      if (repetition < 0) continue;
+      without.push(quantile(blind.sort(), 0.5));
+      with_.push(quantile(seeing.sort(), 0.5));
+      slowest.push(quantile(seeing, 0.99));
+    }
+    const [blind, seeing] = [spreadOf(without), spreadOf(with_)];
+    return [
+      `${rideCount} x ${driverCount}`,
+      formatSpread(blind),
+      formatSpread(seeing),
+      formatNumber(spreadOf(slowest).median),
+      formatRatio(seeing.median, blind.median),
+    ];
+  });
 }
 
 function main(): void {
@@ -92,6 +161,11 @@ function main(): void {
     "one window solved, milliseconds",
     ["rides x drivers", "pairs", "kerb p50", "kerb p99", "dense p50", "dense / kerb"],
     rows,
+  );
+  reporter.table(
+    `one window planned, half of its rides with a driver on his way, ${LIMITS.recentRoom} ends of trips remembered, milliseconds`,
+    ["rides x drivers", "hoping for nothing p50", "for who comes free p50", "p99", "with / without"],
+    planRows(places),
   );
   reporter.end();
 }

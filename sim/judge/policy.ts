@@ -1,7 +1,7 @@
 /**
- * Kerb's batched dispatch as a policy of the judge: `src/matching/batch.ts` itself, fed with what the judge shows of its
- * city. Only what a shard would bring is written here: candidates, what is remembered of rides and drivers, and where
- * drivers came free and rides were asked for.
+ * Kerb's batched dispatch as a policy of the judge: the planner, the memory and the outlook of a shard themselves, fed with
+ * what the judge shows of its city. Only what a shard would bring is written here: candidates, and how often rides and
+ * drivers were exchanged.
  */
 import type { LatLng } from "../../src/domain/place.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
@@ -9,7 +9,8 @@ import { type BatchChoice, type BatchLimits, BatchPlanner, unservedCostSeconds }
 import { driverWorthSeconds } from "../../src/matching/driver-worth.ts";
 import { LIMITS } from "../../src/matching/limits.ts";
 import { RecentPlaces } from "../../src/matching/recent-places.ts";
-import { turnoverSecondsTo } from "../../src/matching/turnover.ts";
+import { turnoverAt } from "../../src/matching/turnover.ts";
+import { Plane } from "../../src/spatial/plane.ts";
 
 interface Point {
   readonly lat: number;
@@ -44,7 +45,6 @@ type Pair = [requestId: number, driverId: number];
 /** Nearest drivers of each kind that a ride is tried with. */
 const CANDIDATES = 12;
 const TURNOVER_FRESH_SECONDS = 15;
-const METERS_PER_DEGREE = 111_194.93;
 
 export default class KerbPolicy {
   /** The judge calls `reassign` instead of `assign` whenever this many seconds divide the time. */
@@ -54,18 +54,16 @@ export default class KerbPolicy {
   readonly #rideExchanges = new Map<number, number>();
   readonly #driverExchanges = new Map<number, number>();
   readonly #turnoverOf = new Map<number, { readonly at: number; readonly seconds: number }>();
-  readonly #secondsPerDegreeNorth: number;
-  readonly #secondsPerDegreeEast: number;
-  #cameFree: RecentPlaces | null = null;
-  #asked: RecentPlaces | null = null;
+  readonly #ended = new RecentPlaces(LIMITS.recentMs, LIMITS.recentRoom);
+  readonly #asked = new RecentPlaces(LIMITS.recentMs, LIMITS.recentRoom);
+  readonly #plane: Plane;
+  #begun = false;
   #newestRequest = -1;
 
   constructor(info: Information, limits: BatchLimits = LIMITS) {
     this.#info = info;
     // The judge's own ruler, so that what is just in reach here is so there: a plane through the city's middle.
-    const middle = info.drivers[0]!.lat < 39 ? 37.75 : 40.74;
-    this.#secondsPerDegreeNorth = METERS_PER_DEGREE / info.speed;
-    this.#secondsPerDegreeEast = this.#secondsPerDegreeNorth * Math.cos((middle * Math.PI) / 180);
+    this.#plane = new Plane({ lat: info.drivers[0]!.lat < 39 ? 37.75 : 40.74, lng: 0 }, info.speed);
     this.#planner = new BatchPlanner(limits);
   }
 
@@ -90,21 +88,22 @@ export default class KerbPolicy {
     if (requests.length === 0) return [];
     const drivers: readonly Driver[] = [...idle, ...enroute];
     const driverOf = new Map(enroute.map(({ requestId }, at) => [requestId, idle.length + at]));
+    const places = drivers.map(placeOf);
+    const nearest = (request: Request, from: number, to: number) => this.#nearest(placeOf(request), places, from, to);
     const rides = requests.map((request) => ({
       driver: driverOf.get(request.id) ?? null,
       waitedSeconds: now - request.t,
       exchanges: this.#rideExchanges.get(request.id) ?? 0,
       turnoverSeconds: this.#turnoverSeconds(request, now),
-      candidates: [
-        ...this.#nearest(request, drivers, 0, idle.length),
-        ...this.#nearest(request, drivers, idle.length, drivers.length),
-      ],
+      candidates: [...nearest(request, 0, idle.length), ...nearest(request, idle.length, drivers.length)],
     }));
     const unservedSeconds = unservedCostSeconds(this.#info.maxEta, this.#info.patience);
-    const worthSeconds = driverWorthSeconds(this.#asked!, {
-      now: timeOf(now),
-      free: drivers.map((_, at) => at < idle.length),
-      pickupSeconds: (driver, { lat, lng }) => this.#seconds({ lat, lon: lng }, drivers[driver]!),
+    const asked = this.#asked.since(timeOf(now));
+    const worthSeconds = driverWorthSeconds({
+      asked: this.#plane.pointsAt(asked.places),
+      observedSeconds: asked.seconds,
+      drivers: this.#plane.pointsAt(places),
+      free: idle.length,
       unservedSeconds,
       horizonSeconds: this.#info.patience,
     });
@@ -115,7 +114,9 @@ export default class KerbPolicy {
         worthSeconds: worthSeconds[at]!,
       })),
       unservedSeconds,
-      estimate: (ride, driver) => ({ pickupSeconds: this.#seconds(requests[ride]!, drivers[driver]!) }),
+      estimate: (ride, driver) => ({
+        pickupSeconds: this.#plane.secondsBetween(placeOf(requests[ride]!), places[driver]!),
+      }),
     });
     for (const { ride, instead } of choices) {
       if (instead === null) continue;
@@ -132,48 +133,42 @@ export default class KerbPolicy {
   /** Whoever came free in this second has ended a trip: a driver whose ride was taken away is idle since before. */
   #learn(now: number, requests: Moment["requests"], idle: Moment["idle"]): void {
     const time = timeOf(now);
-    const first = this.#cameFree === null;
-    this.#cameFree ??= new RecentPlaces(time, LIMITS.recentMs, LIMITS.recentRoom);
-    this.#asked ??= new RecentPlaces(time, LIMITS.recentMs, LIMITS.recentRoom);
-    for (const { id, lat, lon } of requests) {
-      if (id <= this.#newestRequest) continue;
-      this.#newestRequest = id;
-      this.#asked.note({ lat, lng: lon }, time);
+    for (const request of requests) {
+      if (request.id <= this.#newestRequest) continue;
+      this.#newestRequest = request.id;
+      this.#asked.note(placeOf(request), time);
     }
-    for (const { id, since, lat, lon } of idle) {
-      if (first || since !== now) continue;
-      this.#cameFree.note({ lat, lng: lon }, time);
-      this.#driverExchanges.delete(id);
+    for (const driver of idle) {
+      if (!this.#begun || driver.since !== now) continue;
+      this.#ended.note(placeOf(driver), time);
+      this.#driverExchanges.delete(driver.id);
     }
+    this.#begun = true;
   }
 
   #turnoverSeconds(request: Request, now: number): number {
     const known = this.#turnoverOf.get(request.id);
     if (known !== undefined && now - known.at < TURNOVER_FRESH_SECONDS) return known.seconds;
-    const seconds = turnoverSecondsTo(this.#cameFree!, timeOf(now), ({ lat, lng }: LatLng) =>
-      this.#seconds(request, { lat, lon: lng }),
-    );
-    this.#turnoverOf.set(request.id, { at: now, seconds });
-    return seconds;
+    const ended = this.#ended.since(timeOf(now));
+    const pickup = this.#plane.pointsAt([placeOf(request)]);
+    const [seconds] = turnoverAt(pickup, this.#plane.pointsAt(ended.places), ended.seconds);
+    this.#turnoverOf.set(request.id, { at: now, seconds: seconds! });
+    return seconds!;
   }
 
-  #nearest(request: Request, drivers: readonly Driver[], from: number, to: number): number[] {
+  #nearest(pickup: LatLng, places: readonly LatLng[], from: number, to: number): number[] {
     const found: { readonly at: number; readonly seconds: number }[] = [];
-    const reachDegrees = (this.#info.maxEta * this.#info.speed) / METERS_PER_DEGREE;
     for (let at = from; at < to; at++) {
-      if (Math.abs(drivers[at]!.lat - request.lat) > reachDegrees) continue;
-      const seconds = this.#seconds(request, drivers[at]!);
+      const seconds = this.#plane.secondsBetween(pickup, places[at]!);
       if (seconds <= this.#info.maxEta) found.push({ at, seconds });
     }
     found.sort((a, b) => a.seconds - b.seconds || a.at - b.at);
     return found.slice(0, CANDIDATES).map(({ at }) => at);
   }
+}
 
-  #seconds(a: Point, b: Point): number {
-    const north = (a.lat - b.lat) * this.#secondsPerDegreeNorth;
-    const east = (a.lon - b.lon) * this.#secondsPerDegreeEast;
-    return Math.sqrt(north * north + east * east);
-  }
+function placeOf({ lat, lon }: Point): LatLng {
+  return { lat, lng: lon };
 }
 
 function countOne(counts: Map<number, number>, id: number): void {

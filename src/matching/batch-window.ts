@@ -4,22 +4,27 @@
  * answered at once and not in the next window. How rides and drivers are put together is in batch.ts.
  */
 import type { DriverId } from "../domain/driver.ts";
-import type { RideId } from "../domain/ride.ts";
+import type { RideId, RideRequest } from "../domain/ride.ts";
 import { SECOND_MS } from "../domain/time.ts";
 import type { RankedCandidate } from "../ranking/ranked.ts";
 import { BatchPlanner, unservedCostSeconds } from "./batch.ts";
-import { type Approach, approachOf, offerInstead, worthAsking } from "./exchange.ts";
+import { type Approach, approachOf, offerInstead } from "./exchange.ts";
 import { isLive, type Pursuit, type ShardState, type Turn } from "./shard-state.ts";
+import { turnoverOf } from "./trip-ends.ts";
 
 /** With so many free candidates for each ride that waits, nobody takes the best driver of another. */
 const PLENTY = 8;
 
-/** When a ride has waited long enough is decided below, and who comes free next is not asked. */
+/**
+ * A ride that waits. When it has waited long enough is decided below; and who comes free next is not asked: to count on a
+ * later exchange before anybody has said yes left riders without a driver longer.
+ */
 const HERE_AND_NOW = { waitedSeconds: 0, turnoverSeconds: Number.POSITIVE_INFINITY };
 
 /** A ride of the plan: whom it may ask, best first, and whom it has already. */
 interface Wish {
   readonly rideId: RideId;
+  readonly request: RideRequest;
   readonly pursuit: Pursuit;
   readonly reserve: readonly RankedCandidate[];
   readonly present: Approach | null;
@@ -42,7 +47,7 @@ export function closeWindow(turn: Turn): void {
   const { shard } = turn;
   shard.timers.clear("batch.window", "");
   const wishes = [...wishesOfWaiting(shard), ...wishesOfDriven(turn)];
-  const first = firstOffers(shard, wishes);
+  const first = firstOffers(turn, wishes);
   const taken = new Set(first.values());
   for (const [at, { rideId, pursuit, reserve, present }] of wishes.entries()) {
     const best = reserve.find(({ candidate }) => candidate.driverId === first.get(at));
@@ -61,9 +66,14 @@ export function closeWindow(turn: Turn): void {
 function wishesOfWaiting(shard: ShardState): Wish[] {
   return [...shard.pursuits].flatMap(([rideId, pursuit]) => {
     if (pursuit.phase !== "waiting") return [];
-    const reserve = pursuit.reserve.filter(({ candidate }) => !shard.liveOfferOf.has(candidate.driverId));
-    return [{ rideId, pursuit, reserve, present: null }];
+    const { request } = shard.rides.get(rideId)!;
+    return [{ rideId, request, pursuit, reserve: freeOf(shard, pursuit), present: null }];
   });
+}
+
+/** Of those ranked, who has not been asked by another ride meanwhile. */
+function freeOf(shard: ShardState, { reserve }: Pursuit): RankedCandidate[] {
+  return reserve.filter(({ candidate }) => !shard.liveOfferOf.has(candidate.driverId));
 }
 
 /** Asked once: who is not exchanged now waits for the next driver who comes free. */
@@ -71,8 +81,10 @@ function wishesOfDriven({ shard, now }: Turn): Wish[] {
   return [...shard.nearer].flatMap(([rideId, pursuit]) => {
     if (pursuit.phase !== "waiting") return [];
     shard.nearer.delete(rideId);
-    const present = approachOf(shard, shard.rides.get(rideId)!, now);
-    return present === null ? [] : [{ rideId, pursuit, reserve: worthAsking(shard, pursuit, present), present }];
+    const ride = shard.rides.get(rideId)!;
+    const present = approachOf(shard, ride, now);
+    if (present === null) return [];
+    return [{ rideId, request: ride.request, pursuit, reserve: freeOf(shard, pursuit), present }];
   });
 }
 
@@ -95,8 +107,8 @@ function windowMs(shard: ShardState): number {
 }
 
 /** Whom each ride, by its place in the list, asks first. Rides that ask nobody are not in it. */
-function firstOffers({ setting }: ShardState, wishes: readonly Wish[]): ReadonlyMap<number, DriverId> {
-  const { citySpeedMetersPerSecond, dispatch } = setting.market;
+function firstOffers({ shard, now }: Turn, wishes: readonly Wish[]): ReadonlyMap<number, DriverId> {
+  const { citySpeedMetersPerSecond, dispatch } = shard.setting.market;
   const indexOf = new Map<DriverId, number>();
   const exchanges: number[] = [];
   const enter = (driverId: DriverId, times: number) => {
@@ -109,12 +121,15 @@ function firstOffers({ setting }: ShardState, wishes: readonly Wish[]): Readonly
   const secondsOf = wishes.map(({ reserve }) => {
     return new Map(reserve.map(({ candidate, score }) => [enter(candidate.driverId, 0), score]));
   });
+  const driven = wishes.flatMap(({ request, present }) => (present === null ? [] : [request]));
+  const turnover = turnoverOf(shard, now, driven).values();
   const rides = wishes.map(({ present }, ride) => {
     const candidates = [...secondsOf[ride]!.keys()];
     if (present === null) return { ...HERE_AND_NOW, candidates, driver: null, exchanges: 0 };
     const driver = enter(present.offer.driverId, present.offer.exchangesOfDriver);
     secondsOf[ride]!.set(driver, present.seconds);
-    return { ...HERE_AND_NOW, candidates, driver, exchanges: present.exchanges };
+    const turnoverSeconds = turnover.next().value!;
+    return { waitedSeconds: 0, turnoverSeconds, candidates, driver, exchanges: present.exchanges };
   });
   const longestPickupSeconds = dispatch.maximumRadiusMeters / citySpeedMetersPerSecond;
   const { choices } = planner.plan({

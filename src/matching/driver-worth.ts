@@ -4,15 +4,15 @@
  * drivers equally far from a ride it gets the one who will be missed less. Where rides were asked for lately says where
  * they will be asked for next; nothing here knows a city.
  */
-import type { LatLng } from "../domain/place.ts";
-import type { EpochMs } from "../domain/time.ts";
-import type { RecentPlaces } from "./recent-places.ts";
+import type { PlanePoints } from "../spatial/plane.ts";
 
 export interface WorthQuestion {
-  readonly now: EpochMs;
-  /** Of every driver, by index: whether he is free. The others are on their way to a pickup and would be free again. */
-  readonly free: readonly boolean[];
-  readonly pickupSeconds: (driver: number, place: LatLng) => number;
+  /** Where rides were asked for, all within so many seconds. */
+  readonly asked: PlanePoints;
+  readonly observedSeconds: number;
+  readonly drivers: PlanePoints;
+  /** So many of them, the first, are free. The others are on their way to a pickup and would be free again. */
+  readonly free: number;
   /** What a ride costs that nobody takes; nobody is missed for more. */
   readonly unservedSeconds: number;
   /** How far ahead to look: later, others will have come free. */
@@ -25,28 +25,40 @@ export interface WorthQuestion {
  * nearest. One driver takes one ride, so he is worth the mean of what he would save, times the chance that any ride
  * that would save it is asked for within the horizon.
  */
-export function driverWorthSeconds(asked: RecentPlaces, question: WorthQuestion): Float64Array {
-  const { now, free, pickupSeconds, unservedSeconds, horizonSeconds } = question;
-  const worth = new Float64Array(free.length);
-  const wanted = new Uint32Array(free.length);
-  const away = new Float64Array(free.length);
-  const observedSeconds = asked.visit(now, (place) => {
-    let [nearest, first, second] = [-1, unservedSeconds, unservedSeconds];
-    for (let driver = 0; driver < free.length; driver++) {
-      const seconds = pickupSeconds(driver, place);
-      away[driver] = seconds;
-      if (!free[driver] || seconds >= second) continue;
-      if (seconds >= first) second = seconds;
-      else [nearest, first, second] = [driver, seconds, first];
+export function driverWorthSeconds(question: WorthQuestion): Float64Array {
+  const { asked, observedSeconds, drivers, free, unservedSeconds, horizonSeconds } = question;
+  const worth = new Float64Array(drivers.north.length);
+  const wanted = new Uint32Array(drivers.north.length);
+  const mostSquare = unservedSeconds ** 2;
+  for (let place = 0; place < asked.north.length; place++) {
+    const north = asked.north[place]!;
+    const east = asked.east[place]!;
+    // Squares: most of so many pairs need no root.
+    let nearest = -1;
+    let first = mostSquare;
+    let second = mostSquare;
+    for (let driver = 0; driver < free; driver++) {
+      const square = (drivers.north[driver]! - north) ** 2 + (drivers.east[driver]! - east) ** 2;
+      if (square >= second) continue;
+      if (square >= first) second = square;
+      else {
+        second = first;
+        first = square;
+        nearest = driver;
+      }
     }
-    for (let driver = 0; driver < free.length; driver++) {
-      const saved = (driver === nearest ? second : first) - away[driver]!;
-      if (saved <= 0) continue;
-      worth[driver]! += saved;
+    if (nearest >= 0) {
+      worth[nearest]! += Math.sqrt(second) - Math.sqrt(first);
+      if (second > first) wanted[nearest]!++;
+    }
+    for (let driver = free; driver < worth.length; driver++) {
+      const square = (drivers.north[driver]! - north) ** 2 + (drivers.east[driver]! - east) ** 2;
+      if (square >= first) continue;
+      worth[driver]! += Math.sqrt(first) - Math.sqrt(square);
       wanted[driver]!++;
     }
-  });
-  for (let driver = 0; driver < free.length; driver++) {
+  }
+  for (let driver = 0; driver < worth.length; driver++) {
     const expected = (wanted[driver]! * horizonSeconds) / observedSeconds;
     if (wanted[driver]! > 0) worth[driver] = (worth[driver]! / wanted[driver]!) * (1 - Math.exp(-expected));
   }

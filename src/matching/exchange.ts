@@ -120,19 +120,6 @@ export function nearerRanked(turn: Turn, ride: AssignedRide, command: CommandOf<
   if (!shard.timers.has("batch.window", "")) shard.timers.set("batch.window", "", now + batchWindowMs);
 }
 
-/** Of those ranked, the free ones for whom it is worth to turn the present driver round. */
-export function worthAsking(shard: ShardState, { reserve }: Pursuit, { seconds }: Approach): RankedCandidate[] {
-  return reserve.filter(({ candidate, score }) => {
-    return !shard.liveOfferOf.has(candidate.driverId) && isWorthIt(seconds, score);
-  });
-}
-
-/** Whether so much less to drive is worth that a driver turns round: of one ride, or of those that are swapped, together. */
-export function isWorthIt(leftSeconds: number, insteadSeconds: number): boolean {
-  const gainSeconds = Math.max(LIMITS.exchangeGainSeconds, LIMITS.exchangeGainShare * leftSeconds);
-  return insteadSeconds + gainSeconds <= leftSeconds;
-}
-
 /** The ride is asked of another; until he has accepted it nothing changes for anybody. */
 export function offerInstead(turn: Turn, rideId: RideId, { wave, ranker }: Pursuit, chosen: RankedCandidate): void {
   const ride = turn.shard.rides.get(rideId);

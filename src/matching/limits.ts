@@ -77,16 +77,14 @@ export const LIMITS = {
   rehomeEveryMs: 15 * SECOND_MS,
   /**
    * Re-planning of drivers on their way: how often a ride may see its driver exchanged and a driver lose a ride before
-   * his next trip; whoever is nearer than `nearlyThereSeconds` is left alone; `exchangeSeconds` is what a driver loses
-   * who reads a new address and turns round.
+   * his next trip; whoever is nearer than `nearlyThereSeconds` is left alone; `exchangeSeconds` is what an exchange costs
+   * beside the way: one reads a card and answers, the other has driven for nothing and turns round.
    */
   exchangesPerRide: 1,
   exchangesPerDriver: 1,
   nearlyThereSeconds: 30,
-  exchangeSeconds: 10,
-  /** What an exchange must save at least, in seconds and of what is left of the way; and whom one ride may ask for it. */
-  exchangeGainSeconds: 60,
-  exchangeGainShare: 0.4,
+  exchangeSeconds: 30,
+  /** Drivers whom one ride may ask for it. */
   exchangeOffersPerRide: 3,
   /** Rides whose drivers may swap, looked at together: the newest; each with as many drivers as one search ranks. */
   swapRides: 64,

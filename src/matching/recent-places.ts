@@ -2,42 +2,40 @@ import { assert } from "../domain/assert.ts";
 import type { LatLng } from "../domain/place.ts";
 import { type EpochMs, SECOND_MS } from "../domain/time.ts";
 
-/** Remembers where something happened, the newest `room` of it and nothing older than `memoryMs`. */
+/** What is remembered, and how long the time was in which all of it happened. */
+export interface Remembered {
+  readonly places: readonly LatLng[];
+  readonly seconds: number;
+}
+
+/**
+ * Remembers where something happened, the newest `room` of it and nothing older than `memoryMs`. One that has just begun
+ * takes it that nothing had happened before: what has not been seen is not counted on.
+ */
 export class RecentPlaces {
   readonly #memoryMs: number;
-  readonly #since: EpochMs;
-  readonly #at: Float64Array;
-  readonly #lat: Float64Array;
-  readonly #lng: Float64Array;
-  #count = 0;
+  readonly #room: number;
+  readonly #entries: { readonly at: EpochMs; readonly place: LatLng }[] = [];
+  /** Where the next is noted: once there is no room, in place of the oldest. */
+  #next = 0;
 
-  /** `since`: from when on whatever happened was noted. */
-  constructor(since: EpochMs, memoryMs: number, room: number) {
+  constructor(memoryMs: number, room: number) {
     assert(room > 0 && memoryMs > 0, "a memory of nothing");
-    this.#since = since;
     this.#memoryMs = memoryMs;
-    this.#at = new Float64Array(room);
-    this.#lat = new Float64Array(room);
-    this.#lng = new Float64Array(room);
+    this.#room = room;
   }
 
   /** It happened here. Times never run backwards. */
-  note(place: LatLng, now: EpochMs): void {
-    const slot = this.#count++ % this.#at.length;
-    this.#at[slot] = now;
-    this.#lat[slot] = place.lat;
-    this.#lng[slot] = place.lng;
+  note({ lat, lng }: LatLng, now: EpochMs): void {
+    this.#entries[this.#next] = { at: now, place: { lat, lng } };
+    this.#next = (this.#next + 1) % this.#room;
   }
 
-  /** Shows every place that is remembered, and says how many seconds the memory reaches back. */
-  visit(now: EpochMs, see: (place: LatLng) => void): number {
-    const room = this.#at.length;
-    let observedFrom = Math.max(this.#since, now - this.#memoryMs);
-    // What the ring has overwritten was not observed: it reaches back to its oldest entry only.
-    if (this.#count > room) observedFrom = Math.max(observedFrom, this.#at[this.#count % room]!);
-    for (let slot = Math.min(this.#count, room) - 1; slot >= 0; slot--) {
-      if (this.#at[slot]! >= observedFrom) see({ lat: this.#lat[slot]!, lng: this.#lng[slot]! });
-    }
-    return (now - observedFrom) / SECOND_MS;
+  since(now: EpochMs): Remembered {
+    let from = now - this.#memoryMs;
+    // What was overwritten is not known any more: a full memory reaches back to its oldest entry only.
+    if (this.#entries.length === this.#room) from = Math.max(from, this.#entries[this.#next]!.at);
+    const places = this.#entries.flatMap(({ at, place }) => (at >= from ? [place] : []));
+    return { places, seconds: (now - from) / SECOND_MS };
   }
 }

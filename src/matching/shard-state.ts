@@ -28,6 +28,7 @@ import { type Session, Supply } from "./supply.ts";
 import { NO_SURGE, type Surge } from "./tariff.ts";
 import { Timers } from "./timers.ts";
 import { TravelTimes } from "./travel-times.ts";
+import { TripEnds } from "./trip-ends.ts";
 import { rideView } from "./views.ts";
 
 /** What does not change while the object lives, but for the market's settings. */
@@ -98,6 +99,7 @@ export class ShardState {
   readonly supply = new Supply();
   /** For hints; nobody is noted where there are none. */
   readonly wishes = new RecentWishes();
+  readonly tripEnds = new TripEnds();
   readonly travelTimes: TravelTimes;
   readonly lookAhead: LookAhead;
   readonly quoteRate = new QuoteRate();
@@ -276,6 +278,7 @@ export class Turn {
     assert(before === undefined || !isTerminal(before) || type === "ride.rated", `S6: ${next.id} is over`);
     shard.place(next);
     if (shard.setting.market.dispatch.hintEveryMs > 0) shard.wishes.note(next, before, now);
+    shard.tripEnds.note(next, before, now);
     this.touched.add(next.id);
     const event: RideEvent = {
       id: `${next.id}:${next.version}`,

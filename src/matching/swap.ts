@@ -13,12 +13,13 @@ import { endRideOffer } from "./assignment.ts";
 import { type BatchChoice, BatchPlanner } from "./batch.ts";
 import { decisionOf, excluded } from "./decision.ts";
 import { isOnHisWay } from "./destination.ts";
-import { type Approach, approachOf, isOpenToExchange, isReplanning, isWorthIt } from "./exchange.ts";
+import { type Approach, approachOf, isOpenToExchange, isReplanning } from "./exchange.ts";
 import { LIMITS } from "./limits.ts";
 import { say } from "./offer.ts";
 import type { Pursuit, Turn } from "./shard-state.ts";
 import { candidateOf, type Session, serves, statusOf } from "./supply.ts";
 import { trackRide } from "./tracking.ts";
+import { turnoverOf } from "./trip-ends.ts";
 import { driverRide } from "./views.ts";
 
 /** Who planned it, in offers and decisions. */
@@ -38,21 +39,27 @@ interface Move {
   readonly candidate: Candidate;
 }
 
-/** None of these rides waits, and who comes free later is not asked. */
-const HERE_AND_NOW = { waitedSeconds: 0, turnoverSeconds: Number.POSITIVE_INFINITY };
-
 const planner = new BatchPlanner();
 
-/** All drivers on their way here are planned together, and what of the plan is worth it is done. */
+/**
+ * All drivers on their way here are planned together, and what the plan swaps is done. What they are worth where they are
+ * is nothing to it: as many are taken as before, and the same.
+ */
 export function planSwaps(turn: Turn): void {
-  const { shard } = turn;
+  const { shard, now } = turn;
   if (!isReplanning(shard)) return;
   const parties = partiesOf(turn);
   if (parties.length < 2) return;
   const found = parties.map((party) => nearestFor(turn, party, parties));
+  const turnover = turnoverOf(
+    shard,
+    now,
+    parties.map(({ ride }) => ride.request),
+  );
   const { choices } = planner.plan({
     rides: parties.map(({ present: { exchanges } }, driver) => {
-      return { driver, exchanges, candidates: [...found[driver]!.keys()], ...HERE_AND_NOW };
+      const candidates = [...found[driver]!.keys()];
+      return { driver, exchanges, candidates, turnoverSeconds: turnover[driver]!, waitedSeconds: 0 };
     }),
     drivers: parties.map(({ present }) => ({ exchanges: present.offer.exchangesOfDriver, worthSeconds: 0 })),
     unservedSeconds: 0,
@@ -64,14 +71,7 @@ export function planSwaps(turn: Turn): void {
     const moves = ring.map(({ ride, driver }) => {
       return { party: parties[ride]!, taker: parties[driver]!, candidate: found[ride]!.get(driver)! };
     });
-    const leftSeconds = sumOf(moves, ({ party }) => party.present.seconds);
-    if (
-      isWorthIt(
-        leftSeconds,
-        sumOf(moves, ({ candidate }) => candidate.pickupSeconds),
-      )
-    )
-      swap(turn, moves);
+    swap(turn, moves);
   }
 }
 
@@ -210,8 +210,4 @@ function saveDecision(turn: Turn, { party, candidate }: Move): void {
   };
   const decision = decisionOf(shard, now, ride, pursuit, ranked, ranked.order);
   turn.effects.push({ type: "save.decision", decision });
-}
-
-function sumOf(moves: readonly Move[], seconds: (move: Move) => number): number {
-  return moves.reduce((sum, move) => sum + seconds(move), 0);
 }

@@ -3,37 +3,46 @@
  * will come free next; the rest is a question of when to stop waiting. Nothing here knows a city: all of it is measured
  * from the same cell's last minutes.
  */
-import type { LatLng } from "../domain/place.ts";
-import type { EpochMs } from "../domain/time.ts";
-import type { RecentPlaces } from "./recent-places.ts";
+import type { PlanePoints } from "../spatial/plane.ts";
 
-/** `turnoverSeconds` of a rider, given where drivers came free and how long one would need from there to him. */
-export function turnoverSecondsTo(
-  cameFree: RecentPlaces,
-  now: EpochMs,
-  pickupSeconds: (from: LatLng) => number,
-): number {
-  const found: number[] = [];
-  const observedSeconds = cameFree.visit(now, (from) => found.push(pickupSeconds(from)));
-  return turnoverSeconds(Float64Array.from(found).sort(), observedSeconds);
+/** `turnoverSeconds` of a rider at each of these pickups, given where drivers came free within `observedSeconds`. */
+export function turnoverAt(pickups: PlanePoints, cameFree: PlanePoints, observedSeconds: number): Float64Array {
+  const away = new Float64Array(cameFree.north.length);
+  return pickups.north.map((north, at) => {
+    const east = pickups.east[at]!;
+    for (let place = 0; place < away.length; place++) {
+      away[place] = Math.sqrt((cameFree.north[place]! - north) ** 2 + (cameFree.east[place]! - east) ** 2);
+    }
+    return turnoverSeconds(away, observedSeconds);
+  });
 }
 
 /**
  * Seconds until the pickup that somebody may expect who waits for drivers to come free and takes the first who is near
- * enough. `secondsAway`, ascending: how far those were who came free within the last `observedSeconds`.
+ * enough. `secondsAway`: how far those were who came free within the last `observedSeconds`; in no order afterwards.
  *
  * The rule of optimal stopping: with r seconds to be expected, one more second of waiting costs one and saves, for each
  * driver who then comes free at x < r, the difference r - x. At the best r the two are equal, so the r to be found is
  * where the differences r - x of all who came free sum up to the time in which they did. Infinity where nobody did.
  */
 export function turnoverSeconds(secondsAway: Float64Array, observedSeconds: number): number {
-  let sum = 0;
-  for (let count = 1; count <= secondsAway.length; count++) {
-    sum += secondsAway[count - 1]!;
-    const expected = (observedSeconds + sum) / count;
-    if (count === secondsAway.length || expected <= secondsAway[count]!) return expected;
+  let expected = Number.POSITIVE_INFINITY;
+  // Whoever is not nearer than the last guess is left out of the next, which is smaller; all that are left are nearer than
+  // the right one.
+  for (let left = secondsAway.length, before = -1; left !== before; ) {
+    before = left;
+    let sum = observedSeconds;
+    for (let at = 0; at < left; at++) sum += secondsAway[at]!;
+    if (left > 0) expected = sum / left;
+    let nearer = 0;
+    for (let at = 0; at < left; at++) {
+      const seconds = secondsAway[at]!;
+      secondsAway[nearer] = seconds;
+      if (seconds < expected) nearer++;
+    }
+    left = nearer;
   }
-  return Number.POSITIVE_INFINITY;
+  return expected;
 }
 
 /**

@@ -33,6 +33,21 @@ describe("batched dispatch", () => {
     expect([asked(kit, 0), asked(kit, 1)]).toEqual([["far"], ["mid"]]);
   });
 
+  test("[O19] and none of them hopes for others, however soon they come free", () => {
+    const kit = new ShardKit({ kind: "batched", replanning: true });
+    const ended = kit.shard.tripEnds.of("economy");
+    for (let end = 0; end < 22; end++) ended.note(at(300 * (end % 2)), kit.now);
+    kit.world.ranks = false;
+    kit.driver("mid", 700);
+    kit.driver("far", -800);
+    kit.request("rita");
+    kit.request("rolf", { pickup: at(300) });
+    rank(kit, 0);
+    rank(kit, 1);
+    kit.wait(2_000);
+    expect([asked(kit, 0), asked(kit, 1)]).toEqual([["far"], ["mid"]]);
+  });
+
   test("[O19] would have been nearest first without a window", () => {
     const kit = twoRidersOneGoodDriver(0);
     rank(kit, 0);

@@ -199,8 +199,8 @@ describe("a driver on his way", () => {
           drivers: [0],
         }),
       );
-    expect(chain(210)).toBe("0<1!0 1<0");
-    expect(chain(230)).toBe("");
+    expect(chain(190)).toBe("0<1!0 1<0");
+    expect(chain(210)).toBe("");
   });
 
   test("is left alone when he is nearly there", () => {

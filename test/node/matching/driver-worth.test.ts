@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { driverWorthSeconds } from "../../../src/matching/driver-worth.ts";
-import { RecentPlaces } from "../../../src/matching/recent-places.ts";
 
 const UNSERVED_SECONDS = 600;
 
@@ -14,13 +13,15 @@ interface Street {
 }
 
 function worthOn({ free, busy = [], asked, observedSeconds = 100, horizonSeconds = 1e9 }: Street): number[] {
-  const places = new RecentPlaces(0, 900_000, 512);
-  for (const lat of asked) places.note({ lat, lng: 0 }, 1_000);
-  const drivers = [...free, ...busy];
-  const worth = driverWorthSeconds(places, {
-    now: observedSeconds * 1_000,
-    free: drivers.map((_, driver) => driver < free.length),
-    pickupSeconds: (driver, { lat }) => Math.abs(drivers[driver]! - lat),
+  const along = (seconds: readonly number[]) => ({
+    north: Float64Array.from(seconds),
+    east: new Float64Array(seconds.length),
+  });
+  const worth = driverWorthSeconds({
+    asked: along(asked),
+    observedSeconds,
+    drivers: along([...free, ...busy]),
+    free: free.length,
     unservedSeconds: UNSERVED_SECONDS,
     horizonSeconds,
   });

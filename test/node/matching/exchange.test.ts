@@ -2,8 +2,9 @@ import { describe, expect, test } from "vitest";
 import type { Ride } from "../../../src/domain/ride.ts";
 import { LIMITS } from "../../../src/matching/limits.ts";
 import type { Spot } from "../../../src/matching/look-ahead.ts";
+import { secondsWithExchange } from "../../../src/matching/turnover.ts";
 import { explainRide } from "../../../src/shard/explain.ts";
-import { answerIn, at, ofType, rideIdOf, ShardKit, toldTo } from "./shard-kit.ts";
+import { answerIn, at, ofType, PICKUP, rideIdOf, ShardKit, toldTo } from "./shard-kit.ts";
 
 /** Seconds of a straight line at the kit's speed. */
 const METERS_PER_SECOND = 4;
@@ -44,16 +45,34 @@ describe("a nearer driver", () => {
     expect(asked(askedNearer(onTheWay({ kind: "sequential" })))).toEqual(["ann"]);
   });
 
-  test("[X1] is asked only for a minute, and two fifths of what is left of the way", () => {
-    const leastGainMeters = (onWay: number) => {
-      const seconds = onWay / METERS_PER_SECOND;
-      return Math.max(LIMITS.exchangeGainSeconds, LIMITS.exchangeGainShare * seconds) * METERS_PER_SECOND;
+  test("[X1] is asked only where that is worth more than to wait for whoever comes free nearer", () => {
+    const askedAt = (onWay: number, meters: number, ends: number) => {
+      const kit = onTheWay({}, onWay);
+      for (let end = 0; end < ends; end++) kit.shard.tripEnds.of("economy").note(PICKUP, kit.now);
+      return asked(askedNearer(kit, meters));
     };
     for (const onWay of [500, 900]) {
-      const far = onWay - leastGainMeters(onWay);
-      expect(asked(askedNearer(onTheWay({}, onWay), far - 1))).toEqual(["ann", "bob"]);
-      expect(asked(askedNearer(onTheWay({}, onWay), far + 1))).toEqual(["ann"]);
+      for (const ends of [0, 5, 10]) {
+        const turnover = LIMITS.recentMs / 1_000 / ends;
+        const worthSeconds = secondsWithExchange(onWay / METERS_PER_SECOND, turnover) - LIMITS.exchangeSeconds;
+        const far = worthSeconds * METERS_PER_SECOND;
+        expect(askedAt(onWay, far - 1, ends)).toEqual(["ann", "bob"]);
+        expect(askedAt(onWay, far + 1, ends)).toEqual(["ann"]);
+      }
     }
+    expect(askedAt(900, 10, LIMITS.recentRoom)).toEqual(["ann"]);
+  });
+
+  test("[X1] is not asked where he is nearer and would be there later, for he drives the other way", () => {
+    const gone = (headingDegrees: number) => {
+      const kit = onTheWay();
+      kit.attach("bob");
+      kit.locate("bob", at(-750), { headingDegrees, speedMetersPerSecond: 8 });
+      kit.wait(2_000);
+      return asked(kit);
+    };
+    expect(gone(0)).toEqual(["ann", "bob"]);
+    expect(gone(180)).toEqual(["ann"]);
   });
 
   test("[X1] is the best for all rides together, those that wait included", () => {

@@ -7,6 +7,7 @@ import { explainRide } from "../../../src/shard/explain.ts";
 import { answerIn, at, driverId, ELSEWHERE, ofType, rideIdOf, ShardKit, START, toldTo } from "./shard-kit.ts";
 
 const WINDOW_MS = 2_000;
+const METERS_PER_SECOND = 4;
 
 interface Scene {
   readonly dispatch?: ConstructorParameters<typeof ShardKit>[0];
@@ -83,12 +84,9 @@ describe("two drivers on their way to each other's rider", () => {
     expect(both(busy)).toEqual(KEPT);
   });
 
-  test("[X7] keep them where both riders together gain less than a minute, or than two fifths of the ways", () => {
-    // Of each way so many metres before, and after the swap as many as decide.
-    for (const [before, least] of [
-      [1_000, 600],
-      [240, 120],
-    ] as const) {
+  test("[X7] keep them where the new ways are not half a minute shorter for each of them", () => {
+    for (const before of [1_000, 240]) {
+      const least = before - LIMITS.exchangeSeconds * METERS_PER_SECOND;
       for (const [after, outcome] of [
         [least - 5, SWAPPED],
         [least + 5, KEPT],
@@ -105,6 +103,14 @@ describe("two drivers on their way to each other's rider", () => {
         expect([before, after, ...both(kit)]).toEqual([before, after, ...outcome]);
       }
     }
+  });
+
+  test("[X7] keep them where somebody nearer than either comes free all the time", () => {
+    const kit = crossed();
+    const ended = kit.shard.tripEnds.of("economy");
+    for (let end = 0; end < 100; end++) ended.note(at(end % 2 === 0 ? 520 : -480), kit.now);
+    kit.wait(WINDOW_MS);
+    expect(both(kit)).toEqual(KEPT);
   });
 
   test("[X7] keep them where one has not said where he is for half a minute", () => {

@@ -1,9 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createRandom } from "../../../sim/random.ts";
 import { RecentPlaces } from "../../../src/matching/recent-places.ts";
-import { secondsWithExchange, turnoverSeconds, turnoverSecondsTo } from "../../../src/matching/turnover.ts";
-
-const HERE = { lat: 40.7, lng: -74 };
+import { secondsWithExchange, turnoverSeconds } from "../../../src/matching/turnover.ts";
 
 describe("what a rider may expect of drivers who are not free yet", () => {
   test("where nobody came free, nothing", () => {
@@ -14,8 +12,8 @@ describe("what a rider may expect of drivers who are not free yet", () => {
     const random = createRandom(1);
     for (let round = 0; round < 500; round++) {
       const observedSeconds = 1 + random.next() * 900;
-      const away = Float64Array.from({ length: 1 + random.int(40) }, () => random.next() * 900).sort();
-      const expected = turnoverSeconds(away, observedSeconds);
+      const away = Float64Array.from({ length: 1 + random.int(40) }, () => random.next() * 900);
+      const expected = turnoverSeconds(away.slice(), observedSeconds);
       const saved = away.reduce((sum, seconds) => sum + Math.max(0, expected - seconds), 0);
       expect(saved / observedSeconds).toBeCloseTo(1, 9);
     }
@@ -25,7 +23,7 @@ describe("what a rider may expect of drivers who are not free yet", () => {
     const random = createRandom(2);
     const away = (): number => 600 * Math.sqrt(random.next());
     const perSecond = 0.05;
-    const seen = Float64Array.from({ length: 40_000 }, away).sort();
+    const seen = Float64Array.from({ length: 40_000 }, away);
     const expected = turnoverSeconds(seen, seen.length / perSecond);
     let total = 0;
     for (let rider = 0; rider < 20_000; rider++) {
@@ -43,34 +41,29 @@ describe("what a rider may expect of drivers who are not free yet", () => {
 
 describe("the memory of where drivers came free", () => {
   const near = (seconds: number) => ({ lat: seconds, lng: 0 });
-  const secondsTo = (cameFree: RecentPlaces, now: number) => turnoverSecondsTo(cameFree, now, ({ lat }) => lat);
+  const latsSince = (memory: RecentPlaces, now: number) => {
+    const { places, seconds } = memory.since(now);
+    return [places.map(({ lat }) => lat).sort((a, b) => a - b), seconds];
+  };
 
-  test("counts only from when it began to look", () => {
-    const cameFree = new RecentPlaces(100_000, 900_000, 8);
-    cameFree.note(near(20), 105_000);
-    expect(secondsTo(cameFree, 110_000)).toBe(turnoverSeconds(Float64Array.of(20), 10));
+  test("takes it that nothing had happened before it began to look", () => {
+    const cameFree = new RecentPlaces(900_000, 8);
+    cameFree.note(near(20), 5_000);
+    expect(latsSince(cameFree, 10_000)).toEqual([[20], 900]);
   });
 
   test("forgets what is too old", () => {
-    const cameFree = new RecentPlaces(0, 60_000, 8);
+    const cameFree = new RecentPlaces(60_000, 8);
     cameFree.note(near(5), 10_000);
     cameFree.note(near(30), 80_000);
-    expect(secondsTo(cameFree, 100_000)).toBe(turnoverSeconds(Float64Array.of(30), 60));
-    expect(secondsTo(cameFree, 200_000)).toBe(Number.POSITIVE_INFINITY);
+    expect(latsSince(cameFree, 100_000)).toEqual([[30], 60]);
+    expect(latsSince(cameFree, 200_000)).toEqual([[], 60]);
   });
 
   test("when full looks back no farther than it can remember", () => {
-    const cameFree = new RecentPlaces(0, 900_000, 3);
+    const cameFree = new RecentPlaces(900_000, 3);
     for (let second = 1; second <= 10; second++) cameFree.note(near(second), second * 1_000);
-    expect(secondsTo(cameFree, 12_000)).toBe(turnoverSeconds(Float64Array.of(8, 9, 10), 4));
-  });
-
-  test("asks of each place in the ruler it is given", () => {
-    const cameFree = new RecentPlaces(0, 900_000, 3);
-    cameFree.note(HERE, 1_000);
-    const asked: unknown[] = [];
-    turnoverSecondsTo(cameFree, 2_000, (from) => asked.push(from));
-    expect(asked).toEqual([HERE]);
+    expect(latsSince(cameFree, 12_000)).toEqual([[8, 9, 10], 4]);
   });
 });
 
