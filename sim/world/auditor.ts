@@ -227,7 +227,8 @@ export class Auditor {
     this.count(type);
     if (type === "ride.dispatched") this.#dispatched(event);
     if (type === "ride.exchanged") this.#exchanges.happened(event, this.events.get(`${rideId}:${version - 1}`)!.ride);
-    if (type === "ride.completed" && "driverId" in ride) this.#exchanges.drove(ride.driverId);
+    // A trip that nobody has ended was driven too (T6).
+    if (before === "on_trip" && isTerminal(ride) && "driverId" in ride) this.#exchanges.drove(ride.driverId);
     if ((type === "ride.assigned" || type === "ride.exchanged") && isEngaged(ride)) {
       const times = (this.#assignedBy.get(ride.offerId) ?? 0) + 1;
       this.#assignedBy.set(ride.offerId, times);
