@@ -43,6 +43,9 @@ const HISTORY = "sim/world/history.ts";
 const edit = (file: string, find: string, replace: string): Edit => ({ file, find, replace });
 const mutant = (breaks: readonly string[], ...edits: readonly Edit[]): Mutant => ({ edits, breaks });
 
+/** Swaps are rare, and what goes wrong after one is rarer: worlds in which they save minutes whatever the ways. */
+const swapsGladly = edit("src/matching/limits.ts", "exchangeSeconds: 30,", "exchangeSeconds: -300,");
+
 const neverAsks = edit(LOCK, "ask: { at: holder.since + ASK_AFTER_MS, count: 0 } }", "ask: null }");
 const noFence = edit(
   LOCK,
@@ -231,10 +234,12 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       "if (!next) return null;",
     ),
     neverAsks,
+    swapsGladly,
   ),
   "a lock that hears of a swapped ride that it is over": mutant(
     ["S3"],
     edit(APPLY, 'return shard.heirOf(offer) === null ? "exchanged" : "hold";', 'return "exchanged";'),
+    swapsGladly,
   ),
   "a swap that leaves the first offers won": mutant(
     ["S1", "S2"],
