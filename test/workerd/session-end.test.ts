@@ -4,7 +4,15 @@ import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { LatLng } from "../../src/domain/place.ts";
 import { CLOSE } from "../../src/protocol/driver.ts";
 import { readTicket } from "../../src/protocol/ticket.ts";
-import { acrossBorder, fallAsleep, newRide, shardOf, welcomed } from "./shard-tools.ts";
+import {
+  acrossBorder,
+  broadcastElsewhere,
+  fallAsleep,
+  newRide,
+  shardOf,
+  untilConfigured,
+  welcomed,
+} from "./shard-tools.ts";
 import { call, driverAt, fixAt, migrateHistory, openSocket, PROFILE, tokenWith } from "./support.ts";
 
 beforeAll(migrateHistory);
@@ -31,9 +39,11 @@ async function onDuty(driver: string, here: LatLng, seconds: number) {
 
 describe("a driver's session", () => {
   test("[D17] ends with his token: after the object's sleep his next word closes it, and his offer waits for him", async () => {
+    await broadcastElsewhere();
     const { here } = place(1);
     // Two more, so that the wave is full: a shard that still looks for somebody does not sleep.
     const others = [await driverAt("abe", here), await driverAt("ash", here)];
+    await untilConfigured(others[0]!, here);
     const { socket, endsAt } = await onDuty("ada", here, 14);
     await newRide("rhea", here);
     const { offerId } = await socket.hear("offer");
