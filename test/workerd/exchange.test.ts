@@ -8,6 +8,7 @@ import {
   accept,
   acrossBorder,
   debtsOf,
+  dispatchAs,
   lockOf,
   newRide,
   rideAt,
@@ -28,10 +29,7 @@ const near = { ...pickup, lat: pickup.lat + 0.0006 };
 
 beforeAll(async () => {
   await migrateHistory();
-  const { version } = await env.MARKET_CONTROL.getByName("sf").current();
-  const dispatch = { kind: "batched", replanning: true, batchWindowMs: 0 } as const;
-  const settings = { seen: version, configuration: { settings: { dispatch }, hours: [] }, by: "olga", why: "a test" };
-  await env.MARKET_CONTROL.getByName("sf").change(settings);
+  await dispatchAs("sf", { kind: "batched", replanning: true, batchWindowMs: 0 });
 });
 
 const typesIn = async (rideId: RideId) => {

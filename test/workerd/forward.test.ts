@@ -6,7 +6,7 @@ import type { RideId } from "../../src/domain/ride.ts";
 import { RideExplanationBody } from "../../src/protocol/ops.ts";
 import { boundsOf, cellOf } from "../../src/spatial/geohash.ts";
 import { PATIENTLY } from "../patience.ts";
-import { accept, lockOf, newRide, rowsOf, shardOf, step, untilConfigured } from "./shard-tools.ts";
+import { accept, dispatchAs, lockOf, newRide, rowsOf, shardOf, step, untilConfigured } from "./shard-tools.ts";
 import { call, driverAt, migrateHistory, opsToken } from "./support.ts";
 
 /** All in one cell: rides go from here to 3.3 km in the north. */
@@ -21,10 +21,7 @@ const far = { ...dropoff, lng: dropoff.lng - 0.012 };
 
 beforeAll(async () => {
   await migrateHistory();
-  const { version } = await env.MARKET_CONTROL.getByName("sf").current();
-  const dispatch = { kind: "sequential", forwardSeconds: 15 } as const;
-  const configuration = { settings: { dispatch }, hours: [] };
-  await env.MARKET_CONTROL.getByName("sf").change({ seen: version, configuration, by: "olga", why: "a test" });
+  await dispatchAs("sf", { kind: "sequential", forwardSeconds: 15 });
 });
 
 async function holdsOf(rideId: RideId) {

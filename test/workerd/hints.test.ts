@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { cellOf, centerOf } from "../../src/spatial/geohash.ts";
 import { PATIENTLY } from "../patience.ts";
-import { newRide, rowsOf, shardOf } from "./shard-tools.ts";
+import { dispatchAs, newRide, rowsOf, shardOf } from "./shard-tools.ts";
 import { driverAt, fixAt, migrateHistory } from "./support.ts";
 
 beforeAll(migrateHistory);
@@ -16,9 +16,7 @@ test("[D20] [D22] a driver who waits hears at the sweep in which cell three ride
     typeof middle,
     typeof middle,
   ];
-  const dispatch = { hintEveryMs: 1_000, startRadiusMeters: 500, maximumRadiusMeters: 500 };
-  const configuration = { settings: { dispatch }, hours: [] };
-  await env.MARKET_CONTROL.getByName("sf").change({ seen: 0, configuration, by: "olga", why: "a test" });
+  await dispatchAs("sf", { hintEveryMs: 1_000, startRadiusMeters: 500, maximumRadiusMeters: 500 });
   const ann = await driverAt("ann", quiet);
   let seq = 1;
   await vi.waitFor(async () => {

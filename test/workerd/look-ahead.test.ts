@@ -1,12 +1,11 @@
 /** What a shard has learned of places, in a real object's rows, from real sockets. */
 import { abortAllDurableObjects, runDurableObjectAlarm } from "cloudflare:test";
-import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import type { LatLng } from "../../src/domain/place.ts";
 import { MINUTE_MS } from "../../src/domain/time.ts";
 import { boundsOf, cellOf } from "../../src/spatial/geohash.ts";
 import { PATIENTLY } from "../patience.ts";
-import { rowsOf, shardOf } from "./shard-tools.ts";
+import { dispatchAs, rowsOf, shardOf } from "./shard-tools.ts";
 import { driverAt, fixAt, migrateHistory } from "./support.ts";
 
 const OFTEN = { ...PATIENTLY, interval: 5 };
@@ -17,10 +16,7 @@ const [left, right] = [-0.001, 0.001].map((lng) => ({ ...middle, lng: middle.lng
 
 beforeAll(async () => {
   await migrateHistory();
-  const control = env.MARKET_CONTROL.getByName("sf");
-  const { version } = await control.current();
-  const configuration = { settings: { dispatch: { lookAheadSeconds: 60 } }, hours: [] };
-  await control.change({ seen: version, configuration, by: "olga", why: "a test" });
+  await dispatchAs("sf", { lookAheadSeconds: 60 });
 });
 afterEach(() => void vi.useRealTimers());
 

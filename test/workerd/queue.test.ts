@@ -5,7 +5,7 @@ import { beforeAll, expect, test, vi } from "vitest";
 import type { LatLng } from "../../src/domain/place.ts";
 import { configOf, type Env } from "../../src/env.ts";
 import { haversineMeters } from "../../src/spatial/distance.ts";
-import { acrossBorder, newRide, rowsOf, shardOf } from "./shard-tools.ts";
+import { acrossBorder, dispatchAs, newRide, rowsOf, shardOf } from "./shard-tools.ts";
 import { driverAt, fixAt, migrateHistory, type TestDriver } from "./support.ts";
 
 const SOON = { timeout: 20_000, interval: 200 };
@@ -18,10 +18,7 @@ const OAKLAND = zones.find(({ name }) => name === "Oakland Airport")!;
 
 beforeAll(async () => {
   await migrateHistory();
-  const control = env.MARKET_CONTROL.getByName("sf");
-  const { version } = await control.current();
-  const settings = { dispatch: { kind: "sequential", queueZones: true } } as const;
-  await control.change({ seen: version, configuration: { settings, hours: [] }, by: "olga", why: "a test" });
+  await dispatchAs("sf", { kind: "sequential", queueZones: true });
 });
 
 let seqs = 1_000;

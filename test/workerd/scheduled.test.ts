@@ -8,7 +8,7 @@ import type { RideId } from "../../src/domain/ride.ts";
 import { MINUTE_MS, SECOND_MS } from "../../src/domain/time.ts";
 import { cellsWithOpenRides, cellsWithSilentRides } from "../../src/history/queries.ts";
 import { PATIENTLY } from "../patience.ts";
-import { alarmOf, rideAt, rowsOf, shardNameAt, shardOf } from "./shard-tools.ts";
+import { alarmOf, dispatchAs, rideAt, rowsOf, shardNameAt, shardOf } from "./shard-tools.ts";
 import {
   call,
   driverAt,
@@ -29,8 +29,7 @@ const tripFrom = (pickup: LatLng) => rideWish({ pickup, dropoff: { ...pickup, la
 
 beforeAll(async () => {
   await migrateHistory();
-  const configuration = { settings: { dispatch: { scheduledRides: true } }, hours: [] };
-  await env.MARKET_CONTROL.getByName("elsewhere").change({ seen: 0, configuration, by: "olga", why: "a test" });
+  await dispatchAs("elsewhere", { scheduledRides: true });
 });
 afterEach(() => {
   vi.useRealTimers();

@@ -3,6 +3,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { ulid } from "ulidx";
 import { expect, vi } from "vitest";
+import type { MarketSettings } from "../../src/domain/market-hours.ts";
 import type { LatLng } from "../../src/domain/place.ts";
 import type { OfferId, RideId, RiderId } from "../../src/domain/ride.ts";
 import { newRideId, shardAt } from "../../src/routing/shard-map.ts";
@@ -113,10 +114,18 @@ export async function untilConfigured(driver: TestDriver, place: LatLng): Promis
   }, PATIENTLY);
 }
 
-/** Several drivers are asked at once in the market of all places that no other has, once their shards have heard of it. */
-export async function broadcastElsewhere(): Promise<void> {
-  const configuration = { settings: { dispatch: { kind: "broadcast" } }, hours: [] } as const;
-  await env.MARKET_CONTROL.getByName("elsewhere").change({ seen: 0, configuration, by: "olga", why: "a test" });
+/** A market dispatches so, and else as it was deployed, once its shards have heard of it. */
+export async function dispatchAs(market: "sf" | "elsewhere", dispatch: MarketSettings["dispatch"]): Promise<void> {
+  const control = env.MARKET_CONTROL.getByName(market);
+  const { version: seen } = await control.current();
+  const configuration = { settings: { dispatch }, hours: [] };
+  const { outcome } = await control.change({ seen, configuration, by: "olga", why: "a test" });
+  expect(outcome).toBe("changed");
+}
+
+/** Several drivers are asked at once in the market of all places that no other has. */
+export function broadcastElsewhere(): Promise<void> {
+  return dispatchAs("elsewhere", { kind: "broadcast" });
 }
 
 export async function accept(driver: TestDriver, offerId: OfferId): Promise<void> {

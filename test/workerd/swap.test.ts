@@ -9,6 +9,7 @@ import {
   accept,
   acrossBorder,
   debtsOf,
+  dispatchAs,
   fallAsleep,
   lockOf,
   newRide,
@@ -32,10 +33,7 @@ const AT = { rolf: southOf(-50), ada: middle, rita: southOf(800), bob: southOf(1
 
 beforeAll(async () => {
   await migrateHistory();
-  const { version } = await env.MARKET_CONTROL.getByName("sf").current();
-  const dispatch = { kind: "batched", replanning: true, batchWindowMs: 0 } as const;
-  const settings = { seen: version, configuration: { settings: { dispatch }, hours: [] }, by: "olga", why: "a test" };
-  await env.MARKET_CONTROL.getByName("sf").change(settings);
+  await dispatchAs("sf", { kind: "batched", replanning: true, batchWindowMs: 0 });
 });
 
 const lost = async (): Promise<void> => {
