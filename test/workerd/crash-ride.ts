@@ -12,7 +12,7 @@ import type { Answer } from "../../src/protocol/peer.ts";
 import { newRideId } from "../../src/routing/shard-map.ts";
 import { PATIENTLY } from "../patience.ts";
 import type { CrashPoint } from "./crash-steps.ts";
-import { type Crash, follow, stubOf } from "./crash-taps.ts";
+import { type Crash, newCrash, stubOf } from "./crash-taps.ts";
 import { PersistentDriver } from "./persistent-driver.ts";
 import { acrossBorder, debtsOf, shardNameAt, shardOf } from "./shard-tools.ts";
 
@@ -26,6 +26,7 @@ const ASKED_FREE = { ...PATIENTLY, interval: 100 };
 export type Rest = "offered" | "assigned" | "arrive" | "start" | "complete";
 
 export class CrashRide {
+  readonly point: CrashPoint;
   readonly crash: Crash;
   readonly ada: PersistentDriver;
   readonly bob: PersistentDriver;
@@ -45,30 +46,19 @@ export class CrashRide {
     const adasPlace = point.life === "driven in one cell" ? here : beyond;
     this.ada = new PersistentDriver(ada, adasPlace);
     this.bob = new PersistentDriver(bob, here);
+    this.point = point;
     const names = {
       "ride's shard": shardNameAt(here),
       "socket's shard": shardNameAt(adasPlace),
       lock: `drv:${ada}`,
-      "loser's lock": `drv:${bob}`,
+      "other lock": `drv:${bob}`,
     };
-    this.crash = {
-      point,
-      names,
-      armed: false,
-      reached: false,
-      victim: null,
-      unwatched: [],
-      gone: false,
-      failure: null,
-      ringing: false,
-      losesReleases: false,
-    };
-    follow(this.crash, ...Object.values(names), ada, bob, this.#rideId);
+    this.crash = newCrash(point, names, ada, bob, this.#rideId);
   }
 
   /** From the first hello to the accepts, and on to the end. `rest` comes between what people do, and all wait for it. */
   async live(rest: (after: Rest) => Promise<void> = async () => {}): Promise<void> {
-    const { life } = this.crash.point;
+    const { life } = this.point;
     this.crash.armed = true;
     await this.ada.start();
     await this.#request();
@@ -176,11 +166,11 @@ export class CrashRide {
   /** What is still open: zeros when the ride is at rest. */
   async owed() {
     const debts = await runInDurableObject(shardOf(this.#pickup), (_, { storage }) => debtsOf(storage));
-    const held = await Promise.all([this.#holderOf("lock"), this.#holderOf("loser's lock")]);
+    const held = await Promise.all([this.#holderOf("lock"), this.#holderOf("other lock")]);
     return { ...debts, held: held.filter((offerId) => offerId !== undefined) };
   }
 
-  #holderOf(lock: "lock" | "loser's lock"): Promise<OfferId | undefined> {
+  #holderOf(lock: "lock" | "other lock"): Promise<OfferId | undefined> {
     return runInDurableObject(
       stubOf(this.crash.names[lock]),
       (_, { storage }) => storage.kv.get<LockState>("lock")?.holder?.offerId,
@@ -204,7 +194,6 @@ export class CrashRide {
       keptEvents: history.results.map(({ body }) => JSON.parse(body)),
       verdicts: [...this.ada.verdicts, ...this.bob.verdicts].sort(),
       verdictsAgain: (await this.#askAgain()).sort(),
-      victim: await runInDurableObject(stubOf(this.crash.names[this.crash.point.victim]), (instance) => instance),
     };
   }
 

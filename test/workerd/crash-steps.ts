@@ -4,8 +4,11 @@
  * lives of one cell the driver who wins is beyond the border, so that every step is a message.
  */
 
-/** Who takes part in a ride that has a crash point. In one cell the socket's shard is the ride's. */
-export type Part = "ride's shard" | "socket's shard" | "lock" | "loser's lock";
+/**
+ * Who takes part in a ride that has a crash point. In one cell the socket's shard is the ride's; the other lock is that of
+ * the driver who was asked too and was slower.
+ */
+export type Part = "ride's shard" | "socket's shard" | "lock" | "other lock";
 
 /** What people do after the accept or instead of it, and where the lock asks about the offer before it is told. */
 export type Life =
@@ -28,7 +31,7 @@ interface Step {
 const RIDE: Part = "ride's shard";
 const SOCKET: Part = "socket's shard";
 const LOCK: Part = "lock";
-const LOSERS: Part = "loser's lock";
+const OTHERS: Part = "other lock";
 
 const step = (name: string, moment: string, ...victims: readonly Part[]): Step => ({ name, moment, victims });
 
@@ -71,9 +74,9 @@ const ACCEPT_HERE = [
 ];
 
 const LOSE = [
-  step("the loser is to be told", "ride's shard says tell offer.closed", RIDE, LOSERS),
-  step("the loser's release arrives", "loser's lock hears release", RIDE, LOSERS),
-  step("the loser's lock is free, the answer lost", "loser's lock has done release", RIDE, LOSERS),
+  step("the loser is to be told", "ride's shard says tell offer.closed", RIDE, OTHERS),
+  step("the loser's release arrives", "other lock hears release", RIDE, OTHERS),
+  step("the loser's lock is free, the answer lost", "other lock has done release", RIDE, OTHERS),
 ];
 
 const RELEASE = [

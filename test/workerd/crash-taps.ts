@@ -5,6 +5,7 @@
  */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { expect } from "vitest";
 import { ObjectOutside } from "../../durable-objects/ports/shard-outside.ts";
 import type { RideEvent } from "../../src/domain/event.ts";
 import type { DriverNotice } from "../../src/domain/notice.ts";
@@ -16,7 +17,7 @@ import { debtsOf } from "./shard-tools.ts";
 
 /** One crash point on its way: whose objects it is about, and what became of it. */
 export interface Crash {
-  readonly point: CrashPoint;
+  readonly point: Pick<CrashPoint, "moment" | "victim">;
   readonly names: Readonly<Record<Part, string>>;
   /** Moments count from here on. */
   armed: boolean;
@@ -43,9 +44,31 @@ const LOOK_MS = 2;
 const RINGING_LOOK_MS = 50;
 const RINGING_LOOKS = 300;
 
-/** From now on these names (objects, drivers, rides) belong to this crash. */
-export function follow(crash: Crash, ...names: readonly string[]): void {
-  for (const name of names) crashes.set(name, crash);
+/** A crash point of these objects; drivers and rides whose names are given belong to it too. */
+export function newCrash(point: Crash["point"], names: Crash["names"], ...others: readonly string[]): Crash {
+  const crash: Crash = {
+    point,
+    names,
+    armed: false,
+    reached: false,
+    victim: null,
+    unwatched: [],
+    gone: false,
+    failure: null,
+    ringing: false,
+    losesReleases: false,
+  };
+  for (const name of [...Object.values(names), ...others]) crashes.set(name, crash);
+  return crash;
+}
+
+/** The crash point was reached, its victim went, and what it owed would have brought it back by itself. */
+export async function expectStruck(crash: Crash): Promise<void> {
+  expect(crash.reached, `"${crash.point.moment}" never came`).toBe(true);
+  expect(crash.failure, "the victim could not be ended").toBeNull();
+  const now = await runInDurableObject(stubOf(crash.names[crash.point.victim]), (instance) => instance);
+  expect(now === crash.victim, "the victim never went").toBe(false);
+  expect(crash.unwatched, "would not have come back by itself").toEqual([]);
 }
 
 export function stubOf(name: string) {
@@ -56,7 +79,7 @@ export function stubOf(name: string) {
 function roleOf(crash: Crash, name: string): Part {
   const { names } = crash;
   if (name === names.lock) return "lock";
-  if (name === names["loser's lock"]) return "loser's lock";
+  if (name === names["other lock"]) return "other lock";
   return name === names["ride's shard"] ? "ride's shard" : "socket's shard";
 }
 

@@ -23,10 +23,13 @@ export class PersistentDriver {
   readonly #commands = new Map<string, DriverUp>();
   readonly #answers = new Map<string, Heard>();
   readonly #over = new Set<OfferId>();
+  /** By which he has a ride, as he was last told. */
+  #riding: OfferId | null = null;
   #socket: WebSocket | null = null;
   #live = false;
   #stopped = false;
   #spoken = 0;
+  #fixes = 0;
   #wake: (() => void)[] = [];
 
   constructor(name: string, place: LatLng) {
@@ -56,6 +59,17 @@ export class PersistentDriver {
     const verdict = (await this.#say((cid) => ({ type: "offer.accept", cid, offerId }))) as Verdict;
     this.verdicts.add(`${offerId} ${verdict.outcome}`);
     return verdict;
+  }
+
+  /** By which he has another ride than that of this offer, as soon as he is told. */
+  async swapped(from: OfferId, patienceMs: number): Promise<OfferId> {
+    const now = await this.#until(() => (this.#riding === from ? null : this.#riding) ?? undefined, patienceMs);
+    if (now === undefined) throw new Error(`${this.name} was never told of another ride than that of ${from}`);
+    return now;
+  }
+
+  locate(): void {
+    this.#send({ type: "location", fixes: [fixAt(this.#place, ++this.#fixes)] });
   }
 
   async step(offerId: OfferId, step: TripStep): Promise<TripVerdict> {
@@ -115,8 +129,9 @@ export class PersistentDriver {
     switch (notice.type) {
       case "welcome":
         this.#live = true;
-        this.#send({ type: "location", fixes: [fixAt(this.#place, 1)] });
+        this.locate();
         if (notice.holding.kind === "offer") this.#show(notice.holding.offer.offerId);
+        if (notice.holding.kind === "ride") this.#riding = notice.holding.ride.offerId;
         for (const command of this.#commands.values()) this.#send(command);
         break;
       case "offer":
@@ -125,7 +140,13 @@ export class PersistentDriver {
       case "offer.closed":
         this.#over.add(notice.offerId);
         break;
+      case "trip.changed":
+        if (notice.ride.next !== undefined) this.#riding = notice.ride.next.offerId;
+        break;
       case "offer.verdict":
+        if (notice.verdict.outcome === "won") this.#riding = notice.verdict.ride.offerId;
+        this.#answers.set(notice.cid, notice.verdict);
+        break;
       case "trip.verdict":
         this.#answers.set(notice.cid, notice.verdict);
         break;

@@ -7,7 +7,6 @@ import { DriverLock } from "../../src/worker.ts";
 import { PATIENTLY } from "../patience.ts";
 import {
   accept,
-  acrossBorder,
   debtsOf,
   dispatchAs,
   fallAsleep,
@@ -21,15 +20,11 @@ import {
   welcomed,
 } from "./shard-tools.ts";
 import { driverAt, fixAt, migrateHistory, type TestDriver } from "./support.ts";
+import { crossingAt, SWAPPED_AND_DRIVEN } from "./swap-scene.ts";
 
 const AT_REST = { matching: 0, engaged: 0, asked: 0, owed: 0, unconfirmed: 0 };
-/**
- * In one cell, from north to south: `rolf`, 50 m further `ada`, 800 m further `rita`, and `bob`, who is 50 m farther from
- * rita than ada is, so that he is nobody to exchange her for. But he was free for rolf only when ada had rita's ride.
- */
-const { here: middle } = acrossBorder({ lat: 37.55, lng: -122.1 });
-const southOf = (meters: number) => ({ ...middle, lat: middle.lat - meters / 111_195 });
-const AT = { rolf: southOf(-50), ada: middle, rita: southOf(800), bob: southOf(1_650) };
+const AT = crossingAt({ lat: 37.55, lng: -122.1 });
+const middle = AT.ada;
 
 beforeAll(async () => {
   await migrateHistory();
@@ -93,14 +88,7 @@ async function comesToRest(parties: readonly Party[]): Promise<void> {
     expect(await runInDurableObject(shardOf(middle), (_, state) => debtsOf(state.storage))).toEqual(AT_REST);
     expect(await Promise.all(parties.map(({ name }) => heldBy(name)))).toEqual([null, null]);
     for (const { had } of parties) {
-      expect(await typesIn(had.rideId)).toEqual([
-        "ride.requested",
-        "ride.assigned",
-        "ride.exchanged",
-        "ride.arrived",
-        "ride.started",
-        "ride.completed",
-      ]);
+      expect(await typesIn(had.rideId)).toEqual(SWAPPED_AND_DRIVEN);
     }
   }, PATIENTLY);
 }
