@@ -19,8 +19,16 @@ const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 /** Spent only where a test is about to fail; a machine with other work is several times slower than a quiet one. */
 const patience = { testTimeout: 300_000, hookTimeout: 600_000 };
 
+/**
+ * An object that its alarm wakes as its file's worker is taken down asks for its module, and nobody answers any more. That
+ * is after the last test and no test's doing, but would count as a failure of them all.
+ */
+const isTeardown = ({ name, message }: { readonly name?: string; readonly message: string }) =>
+  name === "EnvironmentTeardownError" && message.endsWith('Closing rpc while "resolve" was pending');
+
 export default defineConfig({
   test: {
+    onUnhandledError: (error) => !isTeardown(error),
     projects: [
       { test: { name: "node", include: ["test/node/**/*.test.ts", "test/*.test.ts"], ...patience } },
       { test: { name: "simulation", include: ["test/simulation/**/*.test.ts"], ...patience } },
