@@ -48,7 +48,8 @@ export class DriverLock extends DurableObject<Env> implements DriverLockApi {
     const answer = this.#submit({ type: "reserve", offerId, seq, shard });
     if (answer.type === "reserved")
       return { outcome: "reserved", session: answer.session, exchanges: answer.exchanges };
-    if (answer.type === "busy" || answer.type === "offline" || answer.type === "stale") return { outcome: answer.type };
+    if (answer.type === "offline") return { outcome: "offline", epoch: answer.epoch };
+    if (answer.type === "busy" || answer.type === "stale") return { outcome: answer.type };
     throw new Error(`a reserve was answered with ${answer.type}`);
   }
 

@@ -119,7 +119,9 @@ export class LabShard implements ShardOutside {
       if (answer.type === "reserved") {
         const { session, exchanges } = answer;
         this.submit({ type: "reserve.answered", offerId, outcome: "reserved", session, exchanges });
-      } else if (answer.type === "busy" || answer.type === "offline" || answer.type === "stale") {
+      } else if (answer.type === "offline") {
+        this.submit({ type: "reserve.answered", offerId, outcome: "offline", epoch: answer.epoch });
+      } else if (answer.type === "busy" || answer.type === "stale") {
         this.submit({ type: "reserve.answered", offerId, outcome: answer.type });
       } else throw new Error(`a reserve was answered with ${answer.type}`);
     });

@@ -133,7 +133,9 @@ export class SimulatedOutside implements ShardOutside {
       else if (answer.type === "reserved") {
         const { session, exchanges } = answer;
         this.#answer({ type: "reserve.answered", offerId, outcome: "reserved", session, exchanges }, submit);
-      } else if (answer.type === "busy" || answer.type === "offline" || answer.type === "stale") {
+      } else if (answer.type === "offline") {
+        this.#answer({ type: "reserve.answered", offerId, outcome: "offline", epoch: answer.epoch }, submit);
+      } else if (answer.type === "busy" || answer.type === "stale") {
         this.#answer({ type: "reserve.answered", offerId, outcome: answer.type }, submit);
       } else throw new Error(`a reserve was answered with ${answer.type}`);
     });

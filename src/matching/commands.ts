@@ -56,7 +56,9 @@ export interface NearbyQuery {
 export type ReserveOutcome =
   /** `exchanges`: how often the driver has lost a ride to a nearer one since his last trip. */
   | { readonly outcome: "reserved"; readonly session: SessionAddress; readonly exchanges: number }
-  | { readonly outcome: "busy" | "offline" | "stale" }
+  | { readonly outcome: "busy" | "stale" }
+  /** `epoch`: of the newest socket that he had. */
+  | { readonly outcome: "offline"; readonly epoch: number }
   /** No answer after every retry: the lock may or may not hold the offer. */
   | { readonly outcome: "unanswered" };
 

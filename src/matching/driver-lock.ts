@@ -71,7 +71,9 @@ export type LockAnswer =
   | { readonly type: "attached"; readonly epoch: number; readonly previous: LockState["session"] }
   | { readonly type: "replayed" }
   | { readonly type: "reserved"; readonly session: NonNullable<LockState["session"]>; readonly exchanges: number }
-  | { readonly type: "busy" | "offline" | "stale" }
+  | { readonly type: "busy" | "stale" }
+  /** `epoch`: of the newest socket that he had. */
+  | { readonly type: "offline"; readonly epoch: number }
   | { readonly type: "done" };
 
 export interface LockStep {
@@ -134,7 +136,8 @@ function reserve(state: LockState, now: EpochMs, { offerId, seq, shard }: LockCo
   }
   if (seq <= (state.fences[shard] ?? 0)) return { state, answer: { type: "stale" } };
   if (state.holder !== null) return { state: raiseFence(state, shard, seq), answer: { type: "busy" } };
-  if (state.session === null) return { state: raiseFence(state, shard, seq), answer: { type: "offline" } };
+  if (state.session === null)
+    return { state: raiseFence(state, shard, seq), answer: { type: "offline", epoch: state.epoch } };
   return {
     state: { ...state, ...held({ offerId, seq, shard, since: now }) },
     answer: { type: "reserved", session: state.session, exchanges: state.exchanges },

@@ -18,7 +18,7 @@ import type {
 import type { RankedCandidate } from "../ranking/ranked.ts";
 import type { CommandOf, ReleaseOutcome, SessionAddress } from "./commands.ts";
 import { LIMITS } from "./limits.ts";
-import { tellDriver } from "./sessions.ts";
+import { closeSocketsUntil, tellDriver } from "./sessions.ts";
 import type { ShardState, Turn } from "./shard-state.ts";
 import { offerCard } from "./views.ts";
 
@@ -67,7 +67,10 @@ export function reserveAnswered(turn: Turn, command: CommandOf<"reserve.answered
   // A late answer about an offer that died meanwhile: its release is on the way, or will be retried until it arrives.
   if (offer?.state !== "intent") return;
   shard.timers.clear("offer.intent", offer.id);
+  // Found at a socket of which his lock knows a newer one: it was never told so, or the newer one never came to live.
+  if (command.outcome === "offline") closeSocketsUntil(turn, offer.driverId, command.epoch);
   if (command.outcome !== "reserved") return killOffer(turn, offer, command.outcome);
+  closeSocketsUntil(turn, offer.driverId, command.session.epoch - 1);
   const expiresAt = now + shard.setting.market.dispatch.offerTtlMs;
   const offered = { ...offer, state: "offered", expiresAt, exchangesOfDriver: command.exchanges } as const;
   turn.saveOffer(offered);

@@ -124,8 +124,16 @@ export function supersedeDriver(turn: Turn, { driverId, epoch }: CommandOf<"driv
   const session = supply.sessions.get(driverId);
   const isHere = session !== undefined && session.epoch > epoch;
   turn.answer({ type: "superseded", brought: isHere ? null : handOverPlace(turn, driverId) });
-  if (session === undefined || isHere) return;
+  closeSocketsUntil(turn, driverId, epoch);
+}
+
+/** Nobody would look for him at the socket that he has here, unless it is newer than this epoch. */
+export function closeSocketsUntil(turn: Turn, driverId: DriverId, epoch: number): void {
+  const { supply, timers } = turn.shard;
+  const session = supply.sessions.get(driverId);
+  if (session === undefined || session.epoch > epoch) return;
   supply.remove(driverId);
+  leavePlace(turn, session);
   timers.clear("driver.held", driverId);
   turn.count("session", "superseded");
   turn.effects.push({ type: "close", driverId, epoch: session.epoch, why: "superseded" });

@@ -96,7 +96,8 @@ export type ReserveAnswer =
       readonly session: { readonly shard: ShardName; readonly epoch: number };
       readonly exchanges: number;
     }
-  | { readonly outcome: "busy" | "offline" | "stale" };
+  | { readonly outcome: "offline"; readonly epoch: number }
+  | { readonly outcome: "busy" | "stale" };
 
 export interface DriverLockApi {
   attach(call: {

@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, test, vi } from "vitest";
+import type { DriverId } from "../../src/domain/driver.ts";
 import { CLOSE } from "../../src/protocol/driver.ts";
 import { encodeLocationFrame } from "../../src/protocol/location-frame.ts";
 import { PATIENTLY } from "../patience.ts";
-import { acrossBorder, insideOf, shardOf, welcomed } from "./shard-tools.ts";
+import { acrossBorder, insideOf, lockOf, newRide, shardNameAt, shardOf, welcomed } from "./shard-tools.ts";
 import { driverAt, fixAt, MIDTOWN, migrateHistory, openSocket, ticketFor } from "./support.ts";
 
 beforeAll(migrateHistory);
@@ -121,4 +122,16 @@ test("[D19] where a driver is going is kept with his socket, until he says other
   await socket.hear("status");
   expect(await kept()).toBe(true);
   socket.close();
+});
+
+test("[D1] an older socket whose shard never heard of the newer one is closed at the first ride that finds it", async () => {
+  const { here: home, beyond } = acrossBorder({ lat: 48.85, lng: 9.2 });
+  const old = await driverAt("dolly", home);
+  await old.hear("status");
+  // The answer is lost, and with it the name of the shard that is to be told.
+  const ticket = { ticketId: "of her other phone", ticketExpiresAt: Date.now() + 60_000 };
+  await lockOf("dolly").attach({ driverId: "dolly" as DriverId, shard: shardNameAt(beyond), ...ticket });
+  await newRide("rudi", home);
+  expect((await old.closed()).code).toBe(CLOSE.superseded);
+  expect((await insideOf(home)).candidates).toEqual([]);
 });

@@ -20,8 +20,14 @@ function offered(): ShardKit {
   return kit;
 }
 
-const answer = (kit: ShardKit, outcome: "busy" | "offline" | "stale" | "unanswered") =>
-  kit.say({ type: "reserve.answered", offerId: kit.offerTo("ann").id, outcome });
+const answer = (kit: ShardKit, outcome: "busy" | "offline" | "stale" | "unanswered") => {
+  const { id: offerId } = kit.offerTo("ann");
+  return kit.say({
+    type: "reserve.answered",
+    offerId,
+    ...(outcome === "offline" ? { outcome, epoch: 0 } : { outcome }),
+  });
+};
 const reserve = (kit: ShardKit, session = { shard: ELSEWHERE, epoch: 1 }) =>
   kit.say({ type: "reserve.answered", offerId: kit.offerTo("ann").id, outcome: "reserved", session, exchanges: 0 });
 const releases = (effects: ReturnType<ShardKit["say"]>) => ofType(effects, "release").map(({ offerId }) => offerId);

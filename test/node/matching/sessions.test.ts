@@ -1,8 +1,21 @@
 import { describe, expect, test } from "vitest";
+import type { ShardName } from "../../../src/domain/place.ts";
 import type { OfferId } from "../../../src/domain/ride.ts";
+import type { ReserveOutcome } from "../../../src/matching/commands.ts";
 import { LIMITS } from "../../../src/matching/limits.ts";
 import { memoryOf } from "../../../src/matching/supply.ts";
-import { at, changesNothing, driverId, HERE, ofType, PICKUP, rideIdOf, ShardKit, toldTo } from "./shard-kit.ts";
+import {
+  at,
+  changesNothing,
+  driverId,
+  ELSEWHERE,
+  HERE,
+  ofType,
+  PICKUP,
+  rideIdOf,
+  ShardKit,
+  toldTo,
+} from "./shard-kit.ts";
 
 const available = (kit: ShardKit) => kit.shard.supply.indexed;
 const superseded = (kit: ShardKit, name: string, epoch: number) =>
@@ -46,6 +59,31 @@ describe("a socket attaches", () => {
     const late = [detached(kit, "ann"), superseded(kit, "ann", 1)];
     for (const words of [stale, ...late]) expect(changesNothing(words)).toBe(true);
     expect(kit.shard.supply.current(driverId("ann"), 2)).not.toBeNull();
+  });
+
+  test("[D1] and an older one that was never told so is closed when its driver's lock is asked for him", () => {
+    const closed = (answered: ReserveOutcome) => {
+      const kit = new ShardKit();
+      kit.world.reserves = false;
+      kit.attach("ann", { epoch: 3 });
+      kit.locate("ann", at(200));
+      kit.request("rita");
+      const effects = kit.say({ type: "reserve.answered", offerId: kit.offerTo("ann").id, ...answered });
+      expect(kit.shard.supply.sessions.has(driverId("ann"))).toBe(ofType(effects, "close").length === 0);
+      return ofType(effects, "close");
+    };
+    const reserved = (shard: ShardName, epoch: number) =>
+      closed({ outcome: "reserved", exchanges: 0, session: { shard, epoch } });
+    const older = [{ type: "close", driverId: "ann", epoch: 3, why: "superseded" }];
+    // The newer one is elsewhere, or was to be here, or has gone again.
+    expect(reserved(ELSEWHERE, 4)).toEqual(older);
+    expect(reserved(HERE, 4)).toEqual(older);
+    expect(closed({ outcome: "offline", epoch: 4 })).toEqual(older);
+    expect(reserved(HERE, 3)).toEqual([]);
+    // Asked before this one had attached.
+    expect(reserved(ELSEWHERE, 2)).toEqual([]);
+    expect(closed({ outcome: "offline", epoch: 2 })).toEqual([]);
+    expect(closed({ outcome: "busy" })).toEqual([]);
   });
 
   test("[D1] but not when a newer one was faster: then it is the one that is closed", () => {

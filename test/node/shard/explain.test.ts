@@ -55,9 +55,9 @@ function offered(): ShardKit {
 }
 
 describe("of a driver who was asked", () => {
-  const answer = (outcome: Exclude<ReserveOutcome["outcome"], "reserved">) => {
+  const answer = (answered: Exclude<ReserveOutcome, { outcome: "reserved" }>) => {
     const kit = intended();
-    kit.say({ type: "reserve.answered", offerId: kit.offerTo("ann").id, outcome });
+    kit.say({ type: "reserve.answered", offerId: kit.offerTo("ann").id, ...answered });
     return kit;
   };
   const having = (happened: (kit: ShardKit) => unknown) => {
@@ -79,10 +79,10 @@ describe("of a driver who was asked", () => {
         kit.step("ann", "cancel");
       }),
     ],
-    ["dead", "busy", "his lock held him for another offer or ride", answer("busy")],
-    ["dead", "offline", "he had no socket", answer("offline")],
-    ["dead", "stale", "his lock had heard of a later offer", answer("stale")],
-    ["dead", "unanswered", "his lock did not answer in time", answer("unanswered")],
+    ["dead", "busy", "his lock held him for another offer or ride", answer({ outcome: "busy" })],
+    ["dead", "offline", "he had no socket", answer({ outcome: "offline", epoch: 0 })],
+    ["dead", "stale", "his lock had heard of a later offer", answer({ outcome: "stale" })],
+    ["dead", "unanswered", "his lock did not answer in time", answer({ outcome: "unanswered" })],
     ["dead", "declined", "he declined", having((kit) => kit.say({ type: "offer.declined", ...kit.from("ann") }))],
     ["dead", "expired", "he let it pass", having((kit) => kit.wait(15_000))],
     ["dead", "superseded", "another driver accepted first", having((kit) => kit.accept("bob"))],
