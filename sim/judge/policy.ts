@@ -40,6 +40,11 @@ export interface Information {
   readonly drivers: readonly Driver[];
 }
 
+interface Variant {
+  readonly limits?: BatchLimits;
+  readonly asShard?: boolean;
+}
+
 type Pair = [requestId: number, driverId: number];
 
 /** Nearest drivers of each kind that a ride is tried with. */
@@ -51,20 +56,25 @@ export default class KerbPolicy {
   readonly reassignEvery = 1;
   readonly #info: Information;
   readonly #planner: BatchPlanner;
+  readonly #asShard: boolean;
   readonly #rideExchanges = new Map<number, number>();
   readonly #driverExchanges = new Map<number, number>();
   readonly #turnoverOf = new Map<number, { readonly at: number; readonly seconds: number }>();
   readonly #ended = new RecentPlaces(LIMITS.recentMs, LIMITS.recentRoom);
   readonly #asked = new RecentPlaces(LIMITS.recentMs, LIMITS.recentRoom);
   readonly #plane: Plane;
+  readonly #unservedSeconds: number;
   #begun = false;
   #newestRequest = -1;
 
-  constructor(info: Information, limits: BatchLimits = LIMITS) {
+  /** `asShard`: a ride that waits is given free drivers only and hopes for no exchange, and nobody is missed. */
+  constructor(info: Information, { limits = LIMITS, asShard = false }: Variant = {}) {
     this.#info = info;
+    this.#asShard = asShard;
     // The judge's own ruler, so that what is just in reach here is so there: a plane through the city's middle.
     this.#plane = new Plane({ lat: info.drivers[0]!.lat < 39 ? 37.75 : 40.74, lng: 0 }, info.speed);
     this.#planner = new BatchPlanner(limits);
+    this.#unservedSeconds = unservedCostSeconds(info.maxEta, info.patience);
   }
 
   assign(moment: Moment): Pair[] {
@@ -90,30 +100,28 @@ export default class KerbPolicy {
     const driverOf = new Map(enroute.map(({ requestId }, at) => [requestId, idle.length + at]));
     const places = drivers.map(placeOf);
     const nearest = (request: Request, from: number, to: number) => this.#nearest(placeOf(request), places, from, to);
-    const rides = requests.map((request) => ({
-      driver: driverOf.get(request.id) ?? null,
-      waitedSeconds: now - request.t,
-      exchanges: this.#rideExchanges.get(request.id) ?? 0,
-      turnoverSeconds: this.#turnoverSeconds(request, now),
-      candidates: [...nearest(request, 0, idle.length), ...nearest(request, idle.length, drivers.length)],
-    }));
-    const unservedSeconds = unservedCostSeconds(this.#info.maxEta, this.#info.patience);
-    const asked = this.#asked.since(timeOf(now));
-    const worthSeconds = driverWorthSeconds({
-      asked: this.#plane.pointsAt(asked.places),
-      observedSeconds: asked.seconds,
-      drivers: this.#plane.pointsAt(places),
-      free: idle.length,
-      unservedSeconds,
-      horizonSeconds: this.#info.patience,
+    const rides = requests.map((request) => {
+      const driver = driverOf.get(request.id) ?? null;
+      const hereAndNow = this.#asShard && driver === null;
+      return {
+        driver,
+        waitedSeconds: now - request.t,
+        exchanges: this.#rideExchanges.get(request.id) ?? 0,
+        turnoverSeconds: hereAndNow ? Number.POSITIVE_INFINITY : this.#turnoverSeconds(request, now),
+        candidates: [
+          ...nearest(request, 0, idle.length),
+          ...(hereAndNow ? [] : nearest(request, idle.length, drivers.length)),
+        ],
+      };
     });
+    const worthSeconds = this.#asShard ? null : this.#worthSeconds(places, idle.length, now);
     const { choices } = this.#planner.plan({
       rides,
       drivers: drivers.map(({ id }, at) => ({
         exchanges: this.#driverExchanges.get(id) ?? 0,
-        worthSeconds: worthSeconds[at]!,
+        worthSeconds: worthSeconds?.[at] ?? 0,
       })),
-      unservedSeconds,
+      unservedSeconds: this.#unservedSeconds,
       estimate: (ride, driver) => ({
         pickupSeconds: this.#plane.secondsBetween(placeOf(requests[ride]!), places[driver]!),
       }),
@@ -128,6 +136,18 @@ export default class KerbPolicy {
       driver: drivers[driver]!.id,
       instead: instead === null ? null : drivers[instead]!.id,
     }));
+  }
+
+  #worthSeconds(places: readonly LatLng[], free: number, now: number): Float64Array {
+    const asked = this.#asked.since(timeOf(now));
+    return driverWorthSeconds({
+      asked: this.#plane.pointsAt(asked.places),
+      observedSeconds: asked.seconds,
+      drivers: this.#plane.pointsAt(places),
+      free,
+      unservedSeconds: this.#unservedSeconds,
+      horizonSeconds: this.#info.patience,
+    });
   }
 
   /** Whoever came free in this second has ended a trip: a driver whose ride was taken away is idle since before. */

@@ -1,7 +1,9 @@
 /**
- * `npm run judge [-- --city nyc|sf] [--loads 0.5,0.8] [--seeds 1,2] [--days D,D] [--from H --to H] [--overlay N] [--unlimited]`
- * replays real requests under Kerb's batched dispatch and under nearest-first, by a judge that is no part of Kerb
- * (KERB_JUDGE, else beside the checkout) on data that is not either (KERB_DATA). Without `--city`, both cities.
+ * `npm run judge [-- --city nyc|sf] [--loads 0.5,0.8] [--seeds 1,2] [--days D,D] [--from H --to H] [--overlay N]
+ * [--unlimited | --as-shard]` replays real requests under Kerb's batched dispatch and under nearest-first, by a judge that
+ * is no part of Kerb (KERB_JUDGE, else beside the checkout) on data that is not either (KERB_DATA). Without `--city`, both
+ * cities. `--as-shard` plans as shards do: a ride that waits is given free drivers only and hopes for no exchange, and
+ * nobody is missed where he is.
  */
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -12,6 +14,11 @@ import { choiceOf, numberOf, readArgs, runProgram, UsageError } from "../argumen
 import { type JudgedRow, tableOf } from "./report.ts";
 
 const CITIES = ["nyc", "sf"];
+const POLICIES = {
+  "as limited": "policy.ts",
+  "exchanges unlimited": "unlimited.ts",
+  "as a shard plans": "as-shard.ts",
+} as const;
 /** What is handed to the judge as it is. */
 const PASSED = ["loads", "seeds", "days", "from", "to", "overlay"] as const;
 
@@ -30,7 +37,9 @@ function main(): void {
     to: text,
     overlay: text,
     unlimited: { type: "boolean", default: false },
+    "as-shard": { type: "boolean", default: false },
   });
+  if (options.unlimited && options["as-shard"]) throw new UsageError("--as-shard: shards have limits, not --unlimited");
   const cities = options.city === undefined ? CITIES : [choiceOf("city", options.city, CITIES)];
   for (const load of options.loads.split(",")) numberOf("loads", load, 0.01, 10);
   for (const seed of options.seeds.split(",")) numberOf("seeds", seed, 0, 1_000_000_000, true);
@@ -44,9 +53,10 @@ function main(): void {
     return;
   }
   const passed = PASSED.flatMap((name) => (options[name] === undefined ? [] : [`--${name}`, options[name]]));
-  const policy = fileURLToPath(new URL(options.unlimited ? "unlimited.ts" : "policy.ts", import.meta.url));
+  const variant = options.unlimited ? "exchanges unlimited" : options["as-shard"] ? "as a shard plans" : "as limited";
+  const policy = fileURLToPath(new URL(POLICIES[variant], import.meta.url));
   for (const city of cities) {
-    console.log(`\n${city}, exchanges ${options.unlimited ? "unlimited" : "as limited"}`);
+    console.log(`\n${city}, ${variant}`);
     for (const line of tableOf(judged(["--city", city, ...passed, "--policy", policy]))) console.log(line);
   }
 }

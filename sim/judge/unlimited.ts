@@ -2,7 +2,7 @@
 import { LIMITS } from "../../src/matching/limits.ts";
 import KerbPolicy, { type Information } from "./policy.ts";
 
-const UNLIMITED = {
+const limits = {
   ...LIMITS,
   exchangesPerRide: Number.POSITIVE_INFINITY,
   exchangesPerDriver: Number.POSITIVE_INFINITY,
@@ -10,6 +10,6 @@ const UNLIMITED = {
 
 export default class extends KerbPolicy {
   constructor(info: Information) {
-    super(info, UNLIMITED);
+    super(info, { limits });
   }
 }

@@ -39,6 +39,7 @@ const WRONG: Readonly<Record<string, readonly (readonly [args: string, answer: s
     ["--loads 0.5,full", '--loads: expected a number from 0.01 to 10, got "full"'],
     ["--days yesterday", '--days: expected days such as 2014-04-03,2014-04-05, got "yesterday"'],
     ["--city paris", '--city: expected one of nyc, sf, got "paris"'],
+    ["--unlimited --as-shard", "--as-shard: shards have limits, not --unlimited"],
   ],
   "bench/run.ts": [
     ["--drivers many", '--drivers: expected a whole number from 1 to 100000, got "many"'],
