@@ -1,7 +1,7 @@
 /**
  * One window of batched dispatch: the sparse solver beside the simplest thing that could do it, a textbook Jonker and
- * Volgenant over a full matrix; and a window's whole plan, with what rides on their way may hope for beside without.
- * `node bench/batch.bench.ts [--quick] [--json FILE]`.
+ * Volgenant over a full matrix; and a window's whole plan, by what is remembered of recent rides (what rides on
+ * their way may hope for, what drivers are worth where they are) beside without. `node bench/batch.bench.ts [--quick] [--json FILE]`.
  *
  * Rides and drivers stand at real pickups where the data is present (KERB_DATA), else at generated clusters; costs are
  * straight-line pickup seconds. "All" pairs every ride with every driver, "nearest 24" as a search would.
@@ -10,10 +10,12 @@ import { createRandom } from "../sim/random.ts";
 import type { AssignmentProblem } from "../src/matching/assignment-exchange.ts";
 import { AssignmentSolver } from "../src/matching/assignment-solver.ts";
 import { type BatchPlan, BatchPlanner } from "../src/matching/batch.ts";
+import { recentWorthSeconds } from "../src/matching/driver-worth.ts";
 import { LIMITS } from "../src/matching/limits.ts";
-import { RecentPlaces } from "../src/matching/recent-places.ts";
+import { RecentRides } from "../src/matching/recent-rides.ts";
 import { turnoverAt } from "../src/matching/turnover.ts";
-import { haversineMeters } from "../src/spatial/distance.ts";
+import { haversineMeters, metersToCellEdge } from "../src/spatial/distance.ts";
+import { cellOf } from "../src/spatial/geohash.ts";
 import { Plane } from "../src/spatial/plane.ts";
 import { loadPickups, type Place, SEED } from "./city-workload.ts";
 import { assignDensely } from "./dense-assignment.ts";
@@ -23,6 +25,7 @@ import { createReporter } from "./report.ts";
 
 const METERS_PER_SECOND = 5;
 const LONGEST_SECONDS = 600;
+const CELL_BITS = 25;
 const SIZES = [
   [50, 200],
   [200, 500],
@@ -63,14 +66,28 @@ interface PlanCase {
 
 const planner = new BatchPlanner();
 
-/** As a shard does it; with `ends` null it hopes for nothing. */
-function planOf({ window, rides, drivers }: PlanCase, ends: RecentPlaces | null): BatchPlan {
+function worthOf(recent: RecentRides, plane: Plane, drivers: readonly Place[], free: number): Float64Array {
+  const cell = cellOf(drivers[0]!.lat, drivers[0]!.lng, CELL_BITS);
+  const othersSecondsFrom = (place: Place) => metersToCellEdge(place, cell) / METERS_PER_SECOND;
+  const costs = { unservedSeconds: LONGEST_SECONDS, horizonSeconds: 120 };
+  return recentWorthSeconds(recent, drivers, free, {
+    plane,
+    now: LIMITS.recentMs,
+    clockSpeed: 1,
+    othersSecondsFrom,
+    ...costs,
+  });
+}
+
+/** As a shard does it; with `recent` null it hopes for nothing and nobody is missed. */
+function planOf({ window, rides, drivers }: PlanCase, recent: RecentRides | null): BatchPlan {
   const onTheirWay = Math.floor(rides.length / 2);
   const free = drivers.length - onTheirWay;
   const plane = new Plane(drivers[0]!, METERS_PER_SECOND);
-  const ended = ends?.since(LIMITS.recentMs);
+  const ended = recent?.ended.since(LIMITS.recentMs);
   const pickups = plane.pointsAt(rides.slice(0, onTheirWay));
   const turnover = ended && turnoverAt(pickups, plane.pointsAt(ended.places), ended.seconds);
+  const worth = recent && worthOf(recent, plane, drivers, free);
   return planner.plan({
     rides: rides.map((_, row) => ({
       driver: row < onTheirWay ? free + row : null,
@@ -79,7 +96,7 @@ function planOf({ window, rides, drivers }: PlanCase, ends: RecentPlaces | null)
       turnoverSeconds: turnover?.[row] ?? Number.POSITIVE_INFINITY,
       candidates: Array.from(window.column.subarray(window.rowStart[row], window.rowStart[row + 1])),
     })),
-    drivers: drivers.map(() => ({ exchanges: 0, worthSeconds: 0 })),
+    drivers: drivers.map((_, driver) => ({ exchanges: 0, worthSeconds: worth?.[driver] ?? 0 })),
     unservedSeconds: LONGEST_SECONDS,
     estimate: (row, driver) => ({
       pickupSeconds: haversineMeters(rides[row]!, drivers[driver]!) / METERS_PER_SECOND,
@@ -87,12 +104,34 @@ function planOf({ window, rides, drivers }: PlanCase, ends: RecentPlaces | null)
   });
 }
 
+/** As much as a shard remembers. */
+function recentRidesAt(draw: (count: number) => Place[]): RecentRides {
+  const recent = new RecentRides();
+  for (const place of draw(LIMITS.recentRoom)) recent.ended.note(place, 0);
+  for (const place of draw(LIMITS.recentRoom)) recent.asked.note(place, 0);
+  return recent;
+}
+
+/** What drivers are worth alone, up to as many as a shard has sockets. */
+function worthRows(places: readonly Place[]): string[][] {
+  return [200, 1_024, LIMITS.sessions].map((count) => {
+    const random = createRandom(SEED).fork(`worth ${count}`);
+    const draw = (some: number): Place[] => Array.from({ length: some }, () => random.pick(places));
+    const [recent, drivers] = [recentRidesAt(draw), draw(count)];
+    const plane = new Plane(drivers[0]!, METERS_PER_SECOND);
+    const took = Float64Array.from({ length: WINDOWS * (REPETITIONS + 1) }, () =>
+      timeMs(() => worthOf(recent, plane, drivers, count)),
+    );
+    const counted = took.subarray(WINDOWS).sort();
+    return [`${count}`, formatNumber(quantile(counted, 0.5)), formatNumber(quantile(counted, 0.99))];
+  });
+}
+
 function planRows(places: readonly Place[]): string[][] {
   return SIZES.map(([rideCount, driverCount]) => {
     const random = createRandom(SEED).fork(`plan ${rideCount}x${driverCount}`);
     const draw = (count: number): Place[] => Array.from({ length: count }, () => random.pick(places));
-    const ends = new RecentPlaces(LIMITS.recentMs, LIMITS.recentRoom);
-    for (const place of draw(LIMITS.recentRoom)) ends.note(place, 0);
+    const recent = recentRidesAt(draw);
     const cases = Array.from({ length: WINDOWS }, () => {
       const [rides, drivers] = [draw(rideCount), draw(driverCount)];
       return { rides, drivers, window: windowOf(rides, drivers, LIMITS.candidatesPerSearch) };
@@ -100,7 +139,7 @@ function planRows(places: readonly Place[]): string[][] {
     const [without, with_, slowest] = [[], [], []] as [number[], number[], number[]];
     for (let repetition = -1; repetition < REPETITIONS; repetition++) {
       const blind = Float64Array.from(cases, (one) => timeMs(() => planOf(one, null)));
-      const seeing = Float64Array.from(cases, (one) => timeMs(() => planOf(one, ends)));
+      const seeing = Float64Array.from(cases, (one) => timeMs(() => planOf(one, recent)));
       if (repetition < 0) continue;
       without.push(quantile(blind.sort(), 0.5));
       with_.push(quantile(seeing.sort(), 0.5));
@@ -163,9 +202,14 @@ function main(): void {
     rows,
   );
   reporter.table(
-    `one window planned, half of its rides with a driver on his way, ${LIMITS.recentRoom} ends of trips remembered, milliseconds`,
-    ["rides x drivers", "hoping for nothing p50", "for who comes free p50", "p99", "with / without"],
+    `one window planned, half of its rides with a driver on his way, ${LIMITS.recentRoom} requests and ends of trips remembered, milliseconds`,
+    ["rides x drivers", "by the ways alone p50", "by recent rides p50", "p99", "with / without"],
     planRows(places),
+  );
+  reporter.table(
+    `of that, what drivers are worth where they are, by ${LIMITS.recentRoom} requests and ${LIMITS.worthPairs} pairs at most`,
+    ["free drivers", "p50", "p99"],
+    worthRows(places),
   );
   reporter.end();
 }

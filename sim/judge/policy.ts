@@ -6,9 +6,9 @@
 import type { LatLng } from "../../src/domain/place.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import { type BatchChoice, type BatchLimits, BatchPlanner, unservedCostSeconds } from "../../src/matching/batch.ts";
-import { driverWorthSeconds } from "../../src/matching/driver-worth.ts";
+import { recentWorthSeconds } from "../../src/matching/driver-worth.ts";
 import { LIMITS } from "../../src/matching/limits.ts";
-import { RecentPlaces } from "../../src/matching/recent-places.ts";
+import { RecentRides } from "../../src/matching/recent-rides.ts";
 import { turnoverAt } from "../../src/matching/turnover.ts";
 import { Plane } from "../../src/spatial/plane.ts";
 
@@ -60,21 +60,18 @@ export default class KerbPolicy {
   readonly #rideExchanges = new Map<number, number>();
   readonly #driverExchanges = new Map<number, number>();
   readonly #turnoverOf = new Map<number, { readonly at: number; readonly seconds: number }>();
-  readonly #ended = new RecentPlaces(LIMITS.recentMs, LIMITS.recentRoom);
-  readonly #asked = new RecentPlaces(LIMITS.recentMs, LIMITS.recentRoom);
+  readonly #recent = new RecentRides();
   readonly #plane: Plane;
-  readonly #unservedSeconds: number;
   #begun = false;
   #newestRequest = -1;
 
-  /** `asShard`: a ride that waits is given free drivers only and hopes for no exchange, and nobody is missed. */
+  /** `asShard`: a ride that waits is given free drivers only and hopes for no exchange, as in a shard's window. */
   constructor(info: Information, { limits = LIMITS, asShard = false }: Variant = {}) {
     this.#info = info;
     this.#asShard = asShard;
     // The judge's own ruler, so that what is just in reach here is so there: a plane through the city's middle.
     this.#plane = new Plane({ lat: info.drivers[0]!.lat < 39 ? 37.75 : 40.74, lng: 0 }, info.speed);
     this.#planner = new BatchPlanner(limits);
-    this.#unservedSeconds = unservedCostSeconds(info.maxEta, info.patience);
   }
 
   assign(moment: Moment): Pair[] {
@@ -114,14 +111,22 @@ export default class KerbPolicy {
         ],
       };
     });
-    const worthSeconds = this.#asShard ? null : this.#worthSeconds(places, idle.length, now);
+    const unservedSeconds = unservedCostSeconds(this.#info.maxEta, this.#info.patience);
+    const worthSeconds = recentWorthSeconds(this.#recent, places, idle.length, {
+      plane: this.#plane,
+      now: timeOf(now),
+      clockSpeed: 1,
+      othersSecondsFrom: () => Number.POSITIVE_INFINITY,
+      unservedSeconds,
+      horizonSeconds: this.#info.patience,
+    });
     const { choices } = this.#planner.plan({
       rides,
       drivers: drivers.map(({ id }, at) => ({
         exchanges: this.#driverExchanges.get(id) ?? 0,
-        worthSeconds: worthSeconds?.[at] ?? 0,
+        worthSeconds: worthSeconds[at]!,
       })),
-      unservedSeconds: this.#unservedSeconds,
+      unservedSeconds,
       estimate: (ride, driver) => ({
         pickupSeconds: this.#plane.secondsBetween(placeOf(requests[ride]!), places[driver]!),
       }),
@@ -138,29 +143,17 @@ export default class KerbPolicy {
     }));
   }
 
-  #worthSeconds(places: readonly LatLng[], free: number, now: number): Float64Array {
-    const asked = this.#asked.since(timeOf(now));
-    return driverWorthSeconds({
-      asked: this.#plane.pointsAt(asked.places),
-      observedSeconds: asked.seconds,
-      drivers: this.#plane.pointsAt(places),
-      free,
-      unservedSeconds: this.#unservedSeconds,
-      horizonSeconds: this.#info.patience,
-    });
-  }
-
   /** Whoever came free in this second has ended a trip: a driver whose ride was taken away is idle since before. */
   #learn(now: number, requests: Moment["requests"], idle: Moment["idle"]): void {
     const time = timeOf(now);
     for (const request of requests) {
       if (request.id <= this.#newestRequest) continue;
       this.#newestRequest = request.id;
-      this.#asked.note(placeOf(request), time);
+      this.#recent.asked.note(placeOf(request), time);
     }
     for (const driver of idle) {
       if (!this.#begun || driver.since !== now) continue;
-      this.#ended.note(placeOf(driver), time);
+      this.#recent.ended.note(placeOf(driver), time);
       this.#driverExchanges.delete(driver.id);
     }
     this.#begun = true;
@@ -169,7 +162,7 @@ export default class KerbPolicy {
   #turnoverSeconds(request: Request, now: number): number {
     const known = this.#turnoverOf.get(request.id);
     if (known !== undefined && now - known.at < TURNOVER_FRESH_SECONDS) return known.seconds;
-    const ended = this.#ended.since(timeOf(now));
+    const ended = this.#recent.ended.since(timeOf(now));
     const pickup = this.#plane.pointsAt([placeOf(request)]);
     const [seconds] = turnoverAt(pickup, this.#plane.pointsAt(ended.places), ended.seconds);
     this.#turnoverOf.set(request.id, { at: now, seconds: seconds! });

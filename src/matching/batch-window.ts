@@ -4,13 +4,14 @@
  * answered at once and not in the next window. How rides and drivers are put together is in batch.ts.
  */
 import type { DriverId } from "../domain/driver.ts";
-import type { RideId, RideRequest } from "../domain/ride.ts";
-import { SECOND_MS } from "../domain/time.ts";
+import type { AssignedRide, MatchingRide, RideId } from "../domain/ride.ts";
 import type { RankedCandidate } from "../ranking/ranked.ts";
-import { BatchPlanner, unservedCostSeconds } from "./batch.ts";
+import { BatchPlanner } from "./batch.ts";
+import { saveDecision } from "./decision.ts";
 import { type Approach, approachOf, offerInstead } from "./exchange.ts";
+import { turnoverOf } from "./recent-rides.ts";
 import { isLive, type Pursuit, type ShardState, type Turn } from "./shard-state.ts";
-import { turnoverOf } from "./trip-ends.ts";
+import { unservedSecondsIn, type Worth, worthOf } from "./window-worth.ts";
 
 /** With so many free candidates for each ride that waits, nobody takes the best driver of another. */
 const PLENTY = 8;
@@ -23,8 +24,7 @@ const HERE_AND_NOW = { waitedSeconds: 0, turnoverSeconds: Number.POSITIVE_INFINI
 
 /** A ride of the plan: whom it may ask, best first, and whom it has already. */
 interface Wish {
-  readonly rideId: RideId;
-  readonly request: RideRequest;
+  readonly ride: MatchingRide | AssignedRide;
   readonly pursuit: Pursuit;
   readonly reserve: readonly RankedCandidate[];
   readonly present: Approach | null;
@@ -47,27 +47,29 @@ export function closeWindow(turn: Turn): void {
   const { shard } = turn;
   shard.timers.clear("batch.window", "");
   const wishes = [...wishesOfWaiting(shard), ...wishesOfDriven(turn)];
-  const first = firstOffers(turn, wishes);
+  const worth = worthIn(turn, wishes);
+  const first = firstOffers(turn, wishes, worth);
   const taken = new Set(first.values());
-  for (const [at, { rideId, pursuit, reserve, present }] of wishes.entries()) {
-    const best = reserve.find(({ candidate }) => candidate.driverId === first.get(at));
+  for (const [at, { ride, pursuit, present }] of wishes.entries()) {
+    saveDecision(turn, ride, pursuit, worth);
+    const best = pursuit.reserve.find(({ candidate }) => candidate.driverId === first.get(at));
     if (present !== null) {
-      if (best !== undefined) offerInstead(turn, rideId, pursuit, best);
+      if (best !== undefined) offerInstead(turn, ride.id, pursuit, best);
       continue;
     }
     // A ride that was left without one must not take the driver of another, who is asked only after this.
-    const rest = reserve.filter(({ candidate }) => !taken.has(candidate.driverId));
+    const rest = pursuit.reserve.filter(({ candidate }) => !taken.has(candidate.driverId));
     pursuit.reserve = best === undefined ? rest : [best, ...rest];
     pursuit.phase = "open";
-    turn.touched.add(rideId);
+    turn.touched.add(ride.id);
   }
 }
 
 function wishesOfWaiting(shard: ShardState): Wish[] {
   return [...shard.pursuits].flatMap(([rideId, pursuit]) => {
     if (pursuit.phase !== "waiting") return [];
-    const { request } = shard.rides.get(rideId)!;
-    return [{ rideId, request, pursuit, reserve: freeOf(shard, pursuit), present: null }];
+    const ride = shard.rides.get(rideId) as MatchingRide;
+    return [{ ride, pursuit, reserve: freeOf(shard, pursuit), present: null }];
   });
 }
 
@@ -81,11 +83,26 @@ function wishesOfDriven({ shard, now }: Turn): Wish[] {
   return [...shard.nearer].flatMap(([rideId, pursuit]) => {
     if (pursuit.phase !== "waiting") return [];
     shard.nearer.delete(rideId);
-    const ride = shard.rides.get(rideId)!;
+    const ride = shard.rides.get(rideId) as AssignedRide;
     const present = approachOf(shard, ride, now);
     if (present === null) return [];
-    return [{ rideId, request: ride.request, pursuit, reserve: freeOf(shard, pursuit), present }];
+    // However much the first may be missed where he is, no rider loses him to one who is farther.
+    const isNearer = ({ candidate }: RankedCandidate) => candidate.pickupSeconds < present.seconds;
+    return [{ ride, pursuit, reserve: freeOf(shard, pursuit).filter(isNearer), present }];
   });
+}
+
+/** Nobody takes a ride for another kind of car, so each kind is weighed by itself. */
+function worthIn({ shard, now }: Turn, wishes: readonly Wish[]): Worth {
+  const kinds = Map.groupBy(wishes, ({ ride }) => ride.request.vehicleType);
+  const worths = [...kinds].flatMap(([vehicleType, alike]) => {
+    const candidates = alike.flatMap(({ reserve }) => reserve.map(({ candidate }) => candidate));
+    const onTheirWay = alike.flatMap(({ present }) => {
+      return present === null ? [] : [{ driverId: present.offer.driverId, position: present.position }];
+    });
+    return [...worthOf(shard, now, { vehicleType, candidates, onTheirWay })];
+  });
+  return new Map(worths);
 }
 
 /**
@@ -107,8 +124,7 @@ function windowMs(shard: ShardState): number {
 }
 
 /** Whom each ride, by its place in the list, asks first. Rides that ask nobody are not in it. */
-function firstOffers({ shard, now }: Turn, wishes: readonly Wish[]): ReadonlyMap<number, DriverId> {
-  const { citySpeedMetersPerSecond, dispatch } = shard.setting.market;
+function firstOffers({ shard, now }: Turn, wishes: readonly Wish[], worth: Worth): ReadonlyMap<number, DriverId> {
   const indexOf = new Map<DriverId, number>();
   const exchanges: number[] = [];
   const enter = (driverId: DriverId, times: number) => {
@@ -121,7 +137,7 @@ function firstOffers({ shard, now }: Turn, wishes: readonly Wish[]): ReadonlyMap
   const secondsOf = wishes.map(({ reserve }) => {
     return new Map(reserve.map(({ candidate, score }) => [enter(candidate.driverId, 0), score]));
   });
-  const driven = wishes.flatMap(({ request, present }) => (present === null ? [] : [request]));
+  const driven = wishes.flatMap(({ ride, present }) => (present === null ? [] : [ride.request]));
   const turnover = turnoverOf(shard, now, driven).values();
   const rides = wishes.map(({ present }, ride) => {
     const candidates = [...secondsOf[ride]!.keys()];
@@ -131,13 +147,14 @@ function firstOffers({ shard, now }: Turn, wishes: readonly Wish[]): ReadonlyMap
     const turnoverSeconds = turnover.next().value!;
     return { waitedSeconds: 0, turnoverSeconds, candidates, driver, exchanges: present.exchanges };
   });
-  const longestPickupSeconds = dispatch.maximumRadiusMeters / citySpeedMetersPerSecond;
+  const driverIds = [...indexOf.keys()];
   const { choices } = planner.plan({
     rides,
-    drivers: exchanges.map((times) => ({ exchanges: times, worthSeconds: 0 })),
-    unservedSeconds: unservedCostSeconds(longestPickupSeconds, dispatch.matchDeadlineMs / SECOND_MS),
+    drivers: driverIds.map((driverId, driver) => {
+      return { exchanges: exchanges[driver]!, worthSeconds: worth.get(driverId) ?? 0 };
+    }),
+    unservedSeconds: unservedSecondsIn(shard.setting),
     estimate: (ride, driver) => ({ pickupSeconds: secondsOf[ride]!.get(driver)! }),
   });
-  const driverIds = [...indexOf.keys()];
   return new Map(choices.map(({ ride, driver }) => [ride, driverIds[driver]!]));
 }

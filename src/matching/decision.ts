@@ -13,7 +13,7 @@ import {
   type RideId,
 } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
-import type { FallbackReason, Ranked, RankedCandidate } from "../ranking/ranked.ts";
+import type { FallbackReason } from "../ranking/ranked.ts";
 import type { Message } from "./commands.ts";
 import { askedAtOnce } from "./dispatch-kinds.ts";
 import { bonusSeconds } from "./fairness.ts";
@@ -21,7 +21,8 @@ import type { Hold } from "./forward.ts";
 import { LIMITS } from "./limits.ts";
 import { premiumsOf } from "./look-ahead.ts";
 import { mayUseModel } from "./overload.ts";
-import type { Pursuit, ShardState } from "./shard-state.ts";
+import type { Pursuit, ShardState, Turn } from "./shard-state.ts";
+import { NOBODY_IS_MISSED, type Worth } from "./window-worth.ts";
 
 /** Why a driver whom the search knew of was not ranked. */
 export type LeftOutReason =
@@ -57,6 +58,8 @@ export interface RankedDriver {
   readonly fairnessSeconds: number;
   /** Added because more was expected of where he was than of where the others were; below 0, taken off. */
   readonly lookAheadSeconds: number;
+  /** Not in the cost: what the plan of a window counted besides, for those who may ask next where he is. */
+  readonly worthSeconds: number;
   /** In the queue that decided; null where none did. */
   readonly queuedMs: number | null;
   readonly acceptProbability: number | null;
@@ -164,20 +167,22 @@ export function rankingOf(
   return { type: "rank", rideId: id, searchId, candidates, context, byModel: mayUseModel(overload) };
 }
 
-/** Taken the moment the ranking is here and before the first of its offers. */
-export function decisionOf(
-  shard: ShardState,
-  now: EpochMs,
+/**
+ * Taken before the first of its offers: the moment the ranking is here or, where the ride waits for a window, when that
+ * closes. `pursuit.reserve` is all who were ranked, in their order, at what they cost.
+ */
+export function saveDecision(
+  { shard, now, effects }: Turn,
   ride: MatchingRide | AssignedRide,
   pursuit: Pursuit,
-  ranked: Ranked,
-  order: readonly RankedCandidate[],
-): Decision {
-  const { wave, radiusMeters, zone, hold } = pursuit;
+  worth: Worth = NOBODY_IS_MISSED,
+): void {
+  const { wave, radiusMeters, zone, hold, reserve } = pursuit;
+  const { ranker, fallback, featureSet, features } = pursuit.ranked!;
   const { found, leftOut } = pursuit.sifted;
   const { dispatch } = shard.setting.market;
   const premium = premiumsOf(pursuit.sifted.candidates, dispatch.lookAheadSeconds);
-  return {
+  const decision: Decision = {
     rideId: ride.id,
     offersBefore: shard.offersFor(ride.id).length,
     at: now,
@@ -190,24 +195,26 @@ export function decisionOf(
     marketVersion: shard.configured.version,
     policy: dispatch.kind,
     waveSize: askedAtOnce(shard, pursuit),
-    ranker: ranked.ranker,
-    fallback: ranked.fallback,
+    ranker,
+    fallback,
     connected: shard.supply.sessions.size,
     available: shard.supply.indexed,
     found,
-    candidates: order.map(({ candidate, score, acceptProbability, row }) => {
+    candidates: reserve.map(({ candidate, score, acceptProbability, row }) => {
       const { driverId, pickupSeconds, idleMs, queuedMs = null } = candidate;
-      // An exchange is decided by the way alone, and a queue by how long each has waited there.
+      // An exchange knows nothing of it, and a queue goes by how long each has waited there.
       const byCost = ride.state === "matching" && zone === null;
       const fairnessSeconds = byCost ? bonusSeconds(dispatch, idleMs) : 0;
       const lookAheadSeconds = premium(candidate);
+      const worthSeconds = worth.get(driverId) ?? 0;
       const taken = shard.liveOfferOf.has(driverId);
-      const added = { fairnessSeconds, lookAheadSeconds, queuedMs };
+      const added = { fairnessSeconds, lookAheadSeconds, worthSeconds, queuedMs };
       return { driverId, score, pickupSeconds, ...added, acceptProbability, row, taken };
     }),
     leftOut: leftOut.slice(0, LIMITS.leftOutPerDecision),
     leftOutMore: Math.max(0, leftOut.length - LIMITS.leftOutPerDecision),
-    featureSet: ranked.featureSet,
-    features: ranked.features,
+    featureSet,
+    features,
   };
+  effects.push({ type: "save.decision", decision });
 }

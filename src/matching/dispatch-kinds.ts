@@ -3,9 +3,10 @@
  * `DISPATCH_KINDS`, its rules here, and its test: schemas, documents and the simulator go by the names.
  */
 import type { DispatchPolicy } from "../domain/market.ts";
-import type { Offer, RideId } from "../domain/ride.ts";
+import type { MatchingRide, Offer, RideId } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
 import { joinWindow } from "./batch-window.ts";
+import { saveDecision } from "./decision.ts";
 import { fewerUnderLoad } from "./overload.ts";
 import type { Pursuit, ShardState, Turn } from "./shard-state.ts";
 
@@ -50,6 +51,7 @@ export function waitedForUntil(shard: ShardState, { zone }: Pick<Pursuit, "zone"
 }
 
 export function askNow(turn: Turn, rideId: RideId, pursuit: Pursuit): void {
+  saveDecision(turn, turn.shard.rides.get(rideId) as MatchingRide, pursuit);
   pursuit.phase = "open";
   turn.touched.add(rideId);
 }

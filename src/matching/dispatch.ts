@@ -7,7 +7,7 @@ import type { Zone } from "../domain/market.ts";
 import type { MatchingRide, Ride, RideId } from "../domain/ride.ts";
 import { haversineMeters, metersToCellEdge } from "../spatial/distance.ts";
 import type { CommandOf, NearbyQuery } from "./commands.ts";
-import { decisionOf, excluded, rankingOf, type Sifted, sift, wasRefusedSince } from "./decision.ts";
+import { excluded, rankingOf, type Sifted, saveDecision, sift, wasRefusedSince } from "./decision.ts";
 import { isOnHisWay } from "./destination.ts";
 import { askedAtOnce, askNow, rulesNow, waitedForUntil } from "./dispatch-kinds.ts";
 import { nearerRanked } from "./exchange.ts";
@@ -35,7 +35,7 @@ export function pursue(turn: Turn, ride: MatchingRide): void {
     phase: "open",
     local: [],
     sifted: NOBODY,
-    ranker: "",
+    ranked: null,
     reserve: [],
     hold: null,
   });
@@ -85,16 +85,16 @@ export function candidatesRanked(turn: Turn, command: CommandOf<"candidates.rank
       : ranked.order.toSorted((a, b) => byTurn(a.candidate, b.candidate));
   const hold = pursuit.zone === null ? holdFor(shard, now, ride, pursuit, order) : null;
   pursuit.hold ??= hold;
-  turn.effects.push({ type: "save.decision", decision: decisionOf(shard, now, ride, pursuit, ranked, order) });
+  pursuit.ranked = ranked;
+  pursuit.reserve = order;
   if (hold !== null) {
+    saveDecision(turn, ride, pursuit);
     pursuit.phase = "held";
     pursuit.reserve = [];
     turn.count("search", "held");
     shard.timers.set("ride.search", rideId, hold.until);
     return;
   }
-  pursuit.ranker = ranked.ranker;
-  pursuit.reserve = order;
   if (pursuit.zone === null) rulesNow(shard).ranked(turn, rideId, pursuit);
   else askNow(turn, rideId, pursuit);
 }
@@ -126,7 +126,7 @@ export function makeOffers(turn: Turn, rideId: RideId): void {
     // Since he was found, another ride of this shard may have asked him, and he may have paused.
     if (shard.liveOfferOf.has(next.candidate.driverId) || hasRetired(turn, next.candidate)) continue;
     if (pursuit.zone !== null && hasLeft(turn, pursuit.zone, next.candidate)) continue;
-    intendOffer(turn, ride, next, { wave: pursuit.wave, rank: rank++, ranker: pursuit.ranker, instead: null });
+    intendOffer(turn, ride, next, { wave: pursuit.wave, rank: rank++, ranker: pursuit.ranked!.ranker, instead: null });
     room--;
     budget--;
   }

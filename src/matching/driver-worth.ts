@@ -4,7 +4,11 @@
  * drivers equally far from a ride it gets the one who will be missed less. Where rides were asked for lately says where
  * they will be asked for next; nothing here knows a city.
  */
-import type { PlanePoints } from "../spatial/plane.ts";
+import type { LatLng } from "../domain/place.ts";
+import type { EpochMs } from "../domain/time.ts";
+import type { Plane, PlanePoints } from "../spatial/plane.ts";
+import { LIMITS } from "./limits.ts";
+import type { RecentRides } from "./recent-rides.ts";
 
 export interface WorthQuestion {
   /** Where rides were asked for, all within so many seconds. */
@@ -15,6 +19,8 @@ export interface WorthQuestion {
   readonly free: number;
   /** What a ride costs that nobody takes; nobody is missed for more. */
   readonly unservedSeconds: number;
+  /** Of each place where one was: how far somebody else may be of whom nothing is known. Nor is anybody missed for more. */
+  readonly othersSeconds: Float64Array;
   /** How far ahead to look: later, others will have come free. */
   readonly horizonSeconds: number;
 }
@@ -26,13 +32,13 @@ export interface WorthQuestion {
  * that would save it is asked for within the horizon.
  */
 export function driverWorthSeconds(question: WorthQuestion): Float64Array {
-  const { asked, observedSeconds, drivers, free, unservedSeconds, horizonSeconds } = question;
+  const { asked, observedSeconds, drivers, free, unservedSeconds, othersSeconds, horizonSeconds } = question;
   const worth = new Float64Array(drivers.north.length);
   const wanted = new Uint32Array(drivers.north.length);
-  const mostSquare = unservedSeconds ** 2;
   for (let place = 0; place < asked.north.length; place++) {
     const north = asked.north[place]!;
     const east = asked.east[place]!;
+    const mostSquare = Math.min(unservedSeconds, othersSeconds[place]!) ** 2;
     // Squares: most of so many pairs need no root.
     let nearest = -1;
     let first = mostSquare;
@@ -63,4 +69,33 @@ export function driverWorthSeconds(question: WorthQuestion): Float64Array {
     if (wanted[driver]! > 0) worth[driver] = (worth[driver]! / wanted[driver]!) * (1 - Math.exp(-expected));
   }
   return worth;
+}
+
+interface RecentQuestion extends Pick<WorthQuestion, "unservedSeconds" | "horizonSeconds"> {
+  readonly plane: Plane;
+  readonly now: EpochMs;
+  /** Seconds of the city in one of the clock's. */
+  readonly clockSpeed: number;
+  readonly othersSecondsFrom: (place: LatLng) => number;
+}
+
+/**
+ * The same of drivers at these places, the first `free` of them free, by what is remembered of rides; where there are very
+ * many drivers, by the newest of it.
+ */
+export function recentWorthSeconds(
+  { asked }: RecentRides,
+  drivers: readonly LatLng[],
+  free: number,
+  { plane, now, clockSpeed, othersSecondsFrom, ...costs }: RecentQuestion,
+): Float64Array {
+  const { places, seconds } = asked.since(now, Math.ceil(LIMITS.worthPairs / drivers.length));
+  return driverWorthSeconds({
+    asked: plane.pointsAt(places),
+    observedSeconds: seconds * clockSpeed,
+    drivers: plane.pointsAt(drivers),
+    free,
+    othersSeconds: Float64Array.from(places, othersSecondsFrom),
+    ...costs,
+  });
 }

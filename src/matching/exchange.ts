@@ -4,11 +4,12 @@
  * before that closes the offer. So an exchange needs no protocol of its own: it is an offer made a little earlier than
  * usual. Who takes whose place is planned with the rides that wait (batch-window.ts).
  */
+import type { LatLng } from "../domain/place.ts";
 import type { AssignedRide, Offer, Ride, RideId, WonOffer } from "../domain/ride.ts";
 import type { RankedCandidate } from "../ranking/ranked.ts";
 import { haversineMeters } from "../spatial/distance.ts";
 import type { CommandOf } from "./commands.ts";
-import { decisionOf, excluded, rankingOf, sift } from "./decision.ts";
+import { excluded, rankingOf, sift } from "./decision.ts";
 import { LIMITS } from "./limits.ts";
 import { intendOffer } from "./offer.ts";
 import { queueAt } from "./queue-places.ts";
@@ -19,6 +20,7 @@ import { secondsToGo } from "./views.ts";
 /** A driver who may still be replaced, and how far he is. */
 export interface Approach {
   readonly offer: WonOffer;
+  readonly position: LatLng;
   readonly seconds: number;
   /** Exchanges of this ride so far. */
   readonly exchanges: number;
@@ -35,7 +37,8 @@ export function approachOf(shard: ShardState, ride: Ride, now: number): Approach
   if (exchanges >= LIMITS.exchangesPerRide || offer.exchangesOfDriver >= LIMITS.exchangesPerDriver) return null;
   const asked = offers.filter(({ instead }) => instead !== null).length;
   const room = asked < LIMITS.exchangeOffersPerRide && offers.length < LIMITS.offersPerRide;
-  return room ? { offer, seconds, exchanges } : null;
+  const { position } = shard.tracks.get(ride.id)!.fix;
+  return room ? { offer, position, seconds, exchanges } : null;
 }
 
 /** Whether this accept may take the ride from the driver on his way, as both are now. */
@@ -99,7 +102,7 @@ function seek(turn: Turn, ride: AssignedRide, radiusMeters: number): void {
   if (sifted.candidates.length === 0) return;
   const before = shard.nearer.get(ride.id);
   const searchId = (before?.searchId ?? 0) + 1;
-  const nobodyYet = { zone: null, searchedAt: now, local: [], ranker: "", reserve: [], hold: null };
+  const nobodyYet = { zone: null, searchedAt: now, local: [], ranked: null, reserve: [], hold: null };
   const pursuit: Pursuit = { wave: searchId, searchId, radiusMeters, phase: "ranking", sifted, ...nobodyYet };
   shard.nearer.set(ride.id, pursuit);
   effects.push(rankingOf(shard, now, ride, pursuit));
@@ -112,8 +115,7 @@ export function nearerRanked(turn: Turn, ride: AssignedRide, command: CommandOf<
   if (pursuit?.searchId !== command.searchId || pursuit.phase !== "ranking") return;
   const { ranked } = command;
   turn.count("ranking", ranked.fallback ?? "model");
-  turn.effects.push({ type: "save.decision", decision: decisionOf(shard, now, ride, pursuit, ranked, ranked.order) });
-  pursuit.ranker = ranked.ranker;
+  pursuit.ranked = ranked;
   pursuit.reserve = [...ranked.order];
   pursuit.phase = "waiting";
   const { batchWindowMs } = shard.setting.market.dispatch;
@@ -121,9 +123,9 @@ export function nearerRanked(turn: Turn, ride: AssignedRide, command: CommandOf<
 }
 
 /** The ride is asked of another; until he has accepted it nothing changes for anybody. */
-export function offerInstead(turn: Turn, rideId: RideId, { wave, ranker }: Pursuit, chosen: RankedCandidate): void {
+export function offerInstead(turn: Turn, rideId: RideId, { wave, ranked }: Pursuit, chosen: RankedCandidate): void {
   const ride = turn.shard.rides.get(rideId);
   if (ride?.state !== "assigned") return;
   const rank = turn.shard.offersFor(rideId).length;
-  intendOffer(turn, ride, chosen, { wave, rank, ranker, instead: ride.offerId });
+  intendOffer(turn, ride, chosen, { wave, rank, ranker: ranked!.ranker, instead: ride.offerId });
 }

@@ -7,10 +7,14 @@ import type { RankedCandidate } from "../ranking/ranked.ts";
 
 type Fairness = Pick<DispatchPolicy, "fairnessSeconds" | "fairnessAfterMs">;
 
-/** For a driver who has had no ride for so long. It grows, so that nobody overtakes by a moment. */
-export function bonusSeconds({ fairnessSeconds, fairnessAfterMs }: Fairness, idleMs: number): number {
-  const beyond = idleMs / fairnessAfterMs - 1;
-  return fairnessSeconds * Math.min(1, Math.max(0, beyond));
+/** For a driver who has had no ride for so long. */
+export function bonusSeconds(fairness: Fairness, idleMs: number): number {
+  return fairness.fairnessSeconds * waitedShare(fairness, idleMs);
+}
+
+/** From 0, so far nothing is due to him, to 1. It grows, so that nobody overtakes by a moment. */
+export function waitedShare({ fairnessSeconds, fairnessAfterMs }: Fairness, idleMs: number): number {
+  return fairnessSeconds === 0 ? 0 : Math.min(1, Math.max(0, idleMs / fairnessAfterMs - 1));
 }
 
 /** The same candidates in their fair order, each at what he costs then; equals stay as the ranker had them. */

@@ -106,6 +106,12 @@ export const LIMITS = {
   recentMs: 15 * MINUTE_MS,
   recentRoom: 512,
   /**
+   * Pairs of a driver and a place where a ride was asked for that one window weighs, one to two milliseconds. From 1,024 free
+   * drivers on the newest places only, over the time in which rides were asked for there: a city so busy has enough of
+   * them.
+   */
+  worthPairs: 524_288,
+  /**
    * Hints look so far ahead; who is within reach of a cell covers its riders from where he is. A cell is named to nobody
    * where fewer riders than `hintRiders` have asked. The cells that are looked at, and the hints of one sweep.
    */

@@ -31,11 +31,18 @@ export class RecentPlaces {
     this.#next = (this.#next + 1) % this.#room;
   }
 
-  since(now: EpochMs): Remembered {
+  /** The newest `most` of it. */
+  since(now: EpochMs, most: number = this.#room): Remembered {
+    assert(most > 0, "a memory of nothing");
+    const known = this.#entries.length;
+    const count = Math.min(most, known);
+    const newest = Array.from({ length: count }, (_, at) => {
+      return this.#entries[(this.#next - count + at + this.#room) % this.#room]!;
+    });
     let from = now - this.#memoryMs;
-    // What was overwritten is not known any more: a full memory reaches back to its oldest entry only.
-    if (this.#entries.length === this.#room) from = Math.max(from, this.#entries[this.#next]!.at);
-    const places = this.#entries.flatMap(({ at, place }) => (at >= from ? [place] : []));
+    // What was overwritten is not known any more, and what is left out not counted: it reaches back to the oldest only.
+    if (known === this.#room || count < known) from = Math.max(from, newest[0]!.at);
+    const places = newest.flatMap(({ at, place }) => (at >= from ? [place] : []));
     return { places, seconds: (now - from) / SECOND_MS };
   }
 }

@@ -15,7 +15,7 @@ import {
   type WonOffer,
 } from "../domain/ride.ts";
 import type { EpochMs } from "../domain/time.ts";
-import type { RankedCandidate } from "../ranking/ranked.ts";
+import type { Ranked, RankedCandidate } from "../ranking/ranked.ts";
 import type { Answer, CounterName, Effect, FromDriver, SessionAddress } from "./commands.ts";
 import type { Sifted } from "./decision.ts";
 import type { Hold } from "./forward.ts";
@@ -23,12 +23,12 @@ import { LookAhead } from "./look-ahead.ts";
 import { AT_EASE, type Overload } from "./overload.ts";
 import type { QueuePlace } from "./queue-zones.ts";
 import { QuoteRate } from "./quote-rate.ts";
+import { RecentRidesByType } from "./recent-rides.ts";
 import { RecentWishes } from "./recent-wishes.ts";
 import { type Session, Supply } from "./supply.ts";
 import { NO_SURGE, type Surge } from "./tariff.ts";
 import { Timers } from "./timers.ts";
 import { TravelTimes } from "./travel-times.ts";
-import { TripEnds } from "./trip-ends.ts";
 import { rideView } from "./views.ts";
 
 /** What does not change while the object lives, but for the market's settings. */
@@ -58,8 +58,8 @@ export interface Pursuit {
   local: readonly Candidate[];
   /** Who was found and is not among those who are ranked. */
   sifted: Sifted;
-  /** Who ranked `reserve`. */
-  ranker: string;
+  /** What `reserve` comes of; null until it is ranked. */
+  ranked: Ranked | null;
   /** Ranked and not asked yet, best first. */
   reserve: RankedCandidate[];
   /** For whom the ride is held back, or was: it is once. */
@@ -99,7 +99,7 @@ export class ShardState {
   readonly supply = new Supply();
   /** For hints; nobody is noted where there are none. */
   readonly wishes = new RecentWishes();
-  readonly tripEnds = new TripEnds();
+  readonly recentRides = new RecentRidesByType();
   readonly travelTimes: TravelTimes;
   readonly lookAhead: LookAhead;
   readonly quoteRate = new QuoteRate();
@@ -278,7 +278,7 @@ export class Turn {
     assert(before === undefined || !isTerminal(before) || type === "ride.rated", `S6: ${next.id} is over`);
     shard.place(next);
     if (shard.setting.market.dispatch.hintEveryMs > 0) shard.wishes.note(next, before, now);
-    shard.tripEnds.note(next, before, now);
+    shard.recentRides.note(next, before, now);
     this.touched.add(next.id);
     const event: RideEvent = {
       id: `${next.id}:${next.version}`,

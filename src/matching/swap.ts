@@ -11,15 +11,15 @@ import type { RankedCandidate } from "../ranking/ranked.ts";
 import { haversineMeters } from "../spatial/distance.ts";
 import { endRideOffer } from "./assignment.ts";
 import { type BatchChoice, BatchPlanner } from "./batch.ts";
-import { decisionOf, excluded } from "./decision.ts";
+import { excluded, saveDecision } from "./decision.ts";
 import { isOnHisWay } from "./destination.ts";
 import { type Approach, approachOf, isOpenToExchange, isReplanning } from "./exchange.ts";
 import { LIMITS } from "./limits.ts";
 import { say } from "./offer.ts";
+import { turnoverOf } from "./recent-rides.ts";
 import type { Pursuit, Turn } from "./shard-state.ts";
 import { candidateOf, type Session, serves, statusOf } from "./supply.ts";
 import { trackRide } from "./tracking.ts";
-import { turnoverOf } from "./trip-ends.ts";
 import { driverRide } from "./views.ts";
 
 /** Who planned it, in offers and decisions. */
@@ -143,7 +143,7 @@ function swap(turn: Turn, moves: readonly Move[]): void {
   const successors = new Map<OfferId, Successor>(
     moves.map(({ taker }, at) => [taker.ride.offerId, { offerId: born[at]!.id, seq: born[at]!.seq }]),
   );
-  for (const move of moves) saveDecision(turn, move);
+  for (const move of moves) saveSwap(turn, move);
   // All end before the first is won: at no moment, not even inside the commit, has anybody two (S1, S2).
   for (const { party } of moves) endRideOffer(turn, party.ride, true, successors.get(party.ride.offerId));
   for (const [at, { party, taker }] of moves.entries()) {
@@ -189,7 +189,7 @@ function offerOf({ party, taker, candidate }: Move, seq: number, now: number): W
 }
 
 /** What was weighed: his way, beside that of the driver whom he relieves. */
-function saveDecision(turn: Turn, { party, candidate }: Move): void {
+function saveSwap(turn: Turn, { party, candidate }: Move): void {
   const { shard, now } = turn;
   const { ride, present } = party;
   const chosen: RankedCandidate = { candidate, score: candidate.pickupSeconds, acceptProbability: null, row: 0 };
@@ -204,10 +204,9 @@ function saveDecision(turn: Turn, { party, candidate }: Move): void {
     phase: "open",
     local: [],
     sifted: { found: 1, candidates: [candidate], leftOut: [] },
-    ranker: SWAP,
-    reserve: [],
+    ranked,
+    reserve: [chosen],
     hold: null,
   };
-  const decision = decisionOf(shard, now, ride, pursuit, ranked, ranked.order);
-  turn.effects.push({ type: "save.decision", decision });
+  saveDecision(turn, ride, pursuit);
 }

@@ -151,6 +151,11 @@ const DecisionBody = z.strictObject({
       fairnessSeconds: z.number(),
       /** Because more (above 0) or less is expected of where he is than of where the others are. */
       lookAheadSeconds: z.number(),
+      /**
+       * What the plan of a window counted besides, when it was decided whom each ride asks first: those who may ask next
+       * where he is would wait so much longer without him.
+       */
+      worthSeconds: z.number(),
       /** In the queue that decided; null where none did. */
       queuedSeconds: z.number().nullable(),
       acceptProbability: z.number().nullable(),

@@ -86,17 +86,19 @@ function explainDecision(decision: Decision, offers: readonly Offer[], offersOfR
     why: headline(decision),
     candidates: decision.candidates.map((driver, rank) => {
       const offer = offers.find(({ driverId }) => driverId === driver.driverId) ?? null;
-      const { driverId, score, pickupSeconds, fairnessSeconds, lookAheadSeconds = 0, acceptProbability } = driver;
+      const { driverId, score, pickupSeconds, fairnessSeconds, acceptProbability } = driver;
+      const { lookAheadSeconds = 0, worthSeconds = 0 } = driver;
       return {
         rank,
         driverId,
         ...becameOf(driver, offer, spent, decision),
-        weighed: weightsOf(fairnessSeconds, lookAheadSeconds),
+        weighed: weightsOf(fairnessSeconds, lookAheadSeconds, worthSeconds),
         costSeconds: score,
         pickupSeconds,
         refusalSeconds: score + fairnessSeconds - lookAheadSeconds - pickupSeconds,
         fairnessSeconds,
         lookAheadSeconds,
+        worthSeconds,
         queuedSeconds: driver.queuedMs == null ? null : driver.queuedMs / 1_000,
         acceptProbability,
         features: featuresByName(decision, driver.row),
@@ -111,13 +113,17 @@ function explainDecision(decision: Decision, offers: readonly Offer[], offersOfR
 }
 
 /** Why he costs what no way and no refusal does, in words. */
-function weightsOf(fairnessSeconds: number, lookAheadSeconds: number): string[] {
-  const [fair, ahead] = [fairnessSeconds, Math.abs(lookAheadSeconds)].map((seconds) => `${Math.round(seconds)} s`);
+function weightsOf(fairnessSeconds: number, lookAheadSeconds: number, worthSeconds: number): string[] {
+  const all = [fairnessSeconds, Math.abs(lookAheadSeconds), worthSeconds];
+  const [fair, ahead, missed] = all.map((seconds) => `${Math.round(seconds)} s`);
   const place = "is expected of where he is than of where the others are";
   return [
     ...(fairnessSeconds > 0 ? [`${fair} taken off: he had waited long`] : []),
     ...(lookAheadSeconds > 0 ? [`${ahead} added: more ${place}`] : []),
     ...(lookAheadSeconds < 0 ? [`${ahead} taken off: less ${place}`] : []),
+    ...(worthSeconds >= 0.5
+      ? [`${missed} more in the plan: so much longer who asks next around him may wait without him`]
+      : []),
   ];
 }
 

@@ -113,6 +113,7 @@ function decision(of: Ride, offersBefore: number, wave = 1): Decision {
         pickupSeconds: 0.1,
         fairnessSeconds: 0,
         lookAheadSeconds: 0,
+        worthSeconds: 0,
         queuedMs: null,
         acceptProbability: 0.7,
         row: 0,

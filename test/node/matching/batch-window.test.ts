@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { at, ofType, rankedNearest, rideIdOf, ShardKit } from "./shard-kit.ts";
+import { at, ofType, rankedNearest, rideIdOf, ShardKit, START } from "./shard-kit.ts";
 
 const asked = (kit: ShardKit, n: number) => kit.offersOf(n).map((offer) => offer.driverId);
 
@@ -33,9 +33,26 @@ describe("batched dispatch", () => {
     expect([asked(kit, 0), asked(kit, 1)]).toEqual([["far"], ["mid"]]);
   });
 
+  test("[Y2] leaves a ride's decision when the window closes, in the commit of its offers and not before", () => {
+    const kit = twoRidersOneGoodDriver();
+    rank(kit, 0);
+    rank(kit, 1);
+    expect(kit.rows.decisions.size).toBe(0);
+    const saved = kit.wait(2_000).flatMap((effect) => {
+      if (effect.type === "save.decision") return [`decided ${effect.decision.rideId} at ${effect.decision.at}`];
+      if (effect.type !== "save.offer" || effect.offer.state !== "intent") return [];
+      return [`asked for ${effect.offer.rideId} at ${effect.offer.createdAt}`];
+    });
+    const closedAt = kit.offersOf(0)[0]!.createdAt;
+    expect(closedAt).toBeGreaterThan(START);
+    const both = [`${rideIdOf(0)} at ${closedAt}`, `${rideIdOf(1)} at ${closedAt}`];
+    expect(saved.slice(0, 2)).toEqual(both.map((ride) => `decided ${ride}`));
+    expect(saved.slice(2).sort()).toEqual(both.map((ride) => `asked for ${ride}`));
+  });
+
   test("[O19] and none of them hopes for others, however soon they come free", () => {
     const kit = new ShardKit({ kind: "batched", replanning: true });
-    const ended = kit.shard.tripEnds.of("economy");
+    const ended = kit.shard.recentRides.of("economy").ended;
     for (let end = 0; end < 22; end++) ended.note(at(300 * (end % 2)), kit.now);
     kit.world.ranks = false;
     kit.driver("mid", 700);

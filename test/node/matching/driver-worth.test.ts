@@ -10,9 +10,14 @@ interface Street {
   readonly asked: readonly number[];
   readonly observedSeconds?: number;
   readonly horizonSeconds?: number;
+  /** From wherever one asks. */
+  readonly othersSeconds?: number;
 }
 
-function worthOn({ free, busy = [], asked, observedSeconds = 100, horizonSeconds = 1e9 }: Street): number[] {
+const NOBODY_ELSE = Number.POSITIVE_INFINITY;
+
+function worthOn(street: Street): number[] {
+  const { free, busy = [], asked, observedSeconds = 100, horizonSeconds = 1e9, othersSeconds = NOBODY_ELSE } = street;
   const along = (seconds: readonly number[]) => ({
     north: Float64Array.from(seconds),
     east: new Float64Array(seconds.length),
@@ -23,6 +28,7 @@ function worthOn({ free, busy = [], asked, observedSeconds = 100, horizonSeconds
     drivers: along([...free, ...busy]),
     free: free.length,
     unservedSeconds: UNSERVED_SECONDS,
+    othersSeconds: Float64Array.from(asked, () => othersSeconds),
     horizonSeconds,
   });
   return [...worth];
@@ -43,6 +49,11 @@ describe("what a driver is worth where he is", () => {
     expect(worthOn({ free: [10], asked: [0] })).toEqual([UNSERVED_SECONDS - 10]);
     expect(worthOn({ free: [10, 5_000], asked: [0] })).toEqual([UNSERVED_SECONDS - 10, 0]);
     expect(worthOn({ free: [5_000], asked: [0] })).toEqual([0]);
+  });
+
+  test("is no more than whoever may be there of whom nothing is known would have farther", () => {
+    expect(worthOn({ free: [10, 150], asked: [0], othersSeconds: 60 })).toEqual([50, 0]);
+    expect(worthOn({ free: [70], busy: [20], asked: [0], othersSeconds: 60 })).toEqual([0, 40]);
   });
 
   test("is, on his way, what he would save if he were free again, and takes nothing from the free", () => {

@@ -47,8 +47,9 @@ describe("a nearer driver", () => {
 
   test("[X1] is asked only where that is worth more than to wait for whoever comes free nearer", () => {
     const askedAt = (onWay: number, meters: number, ends: number) => {
-      const kit = onTheWay({}, onWay);
-      for (let end = 0; end < ends; end++) kit.shard.tripEnds.of("economy").note(PICKUP, kit.now);
+      // With what places are worth in their costs nobody is worth anything besides (O24).
+      const kit = onTheWay({ lookAheadSeconds: 60 }, onWay);
+      for (let end = 0; end < ends; end++) kit.shard.recentRides.of("economy").ended.note(PICKUP, kit.now);
       return asked(askedNearer(kit, meters));
     };
     for (const onWay of [500, 900]) {
@@ -63,9 +64,10 @@ describe("a nearer driver", () => {
     expect(askedAt(900, 10, LIMITS.recentRoom)).toEqual(["ann"]);
   });
 
-  test("[X1] is not asked where he is nearer and would be there later, for he drives the other way", () => {
+  test("[X1] is not asked where he would be there later, for he drives the other way, however much the first is missed", () => {
     const gone = (headingDegrees: number) => {
       const kit = onTheWay();
+      for (let ride = 0; ride < 200; ride++) kit.shard.recentRides.of("economy").asked.note(at(900), kit.now);
       kit.attach("bob");
       kit.locate("bob", at(-750), { headingDegrees, speedMetersPerSecond: 8 });
       kit.wait(2_000);
@@ -73,6 +75,19 @@ describe("a nearer driver", () => {
     };
     expect(gone(0)).toEqual(["ann", "bob"]);
     expect(gone(180)).toEqual(["ann"]);
+  });
+
+  test("[X1] [O24] is asked sooner where the first is missed, and not where he is himself", () => {
+    const whenAskedAt = (place: number, meters: number, rides = 200) => {
+      const kit = onTheWay();
+      for (let ride = 0; ride < rides; ride++) kit.shard.recentRides.of("economy").asked.note(at(place), kit.now);
+      kit.driver("eve", -2_500);
+      return asked(askedNearer(kit, meters));
+    };
+    expect(whenAskedAt(900, 750, 0)).toEqual(["ann"]);
+    expect(whenAskedAt(900, 750)).toEqual(["ann", "bob"]);
+    expect(whenAskedAt(-100, 100, 0)).toEqual(["ann", "bob"]);
+    expect(whenAskedAt(-100, 100)).toEqual(["ann"]);
   });
 
   test("[X1] is the best for all rides together, those that wait included", () => {
@@ -216,9 +231,9 @@ describe("the accept of a nearer driver", () => {
 
 describe("an exchange", () => {
   test("[X4] happens once to a ride", () => {
-    const kit = askedNearer(onTheWay(), 500);
+    const kit = askedNearer(onTheWay(), 200);
     kit.accept("bob");
-    kit.locate("bob", at(-500));
+    kit.locate("bob", at(-200));
     kit.driver("eve", 10);
     kit.wait(2_000);
     expect(ofType(kit.effects, "rank")).toHaveLength(2);

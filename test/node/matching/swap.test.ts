@@ -107,7 +107,7 @@ describe("two drivers on their way to each other's rider", () => {
 
   test("[X7] keep them where somebody nearer than either comes free all the time", () => {
     const kit = crossed();
-    const ended = kit.shard.tripEnds.of("economy");
+    const ended = kit.shard.recentRides.of("economy").ended;
     for (let end = 0; end < 100; end++) ended.note(at(end % 2 === 0 ? 520 : -480), kit.now);
     kit.wait(WINDOW_MS);
     expect(both(kit)).toEqual(KEPT);
