@@ -43,8 +43,11 @@ const HISTORY = "sim/world/history.ts";
 const edit = (file: string, find: string, replace: string): Edit => ({ file, find, replace });
 const mutant = (breaks: readonly string[], ...edits: readonly Edit[]): Mutant => ({ edits, breaks });
 
-/** Swaps are rare, and what goes wrong after one is rarer: worlds in which they save minutes whatever the ways. */
-const swapsGladly = edit("src/matching/limits.ts", "exchangeSeconds: 30,", "exchangeSeconds: -300,");
+/** Swaps are rare, and what goes wrong after one is rarer: worlds that all re-plan, in which they save minutes whatever the ways. */
+const swapsGladly = [
+  edit("src/matching/limits.ts", "exchangeSeconds: 30,", "exchangeSeconds: -300,"),
+  edit("sim/world/scene.ts", 'random.fork("replanning").next() < 0.25', 'random.fork("replanning").next() < 1'),
+];
 
 const neverAsks = edit(LOCK, "ask: { at: holder.since + ASK_AFTER_MS, count: 0 } }", "ask: null }");
 const noFence = edit(
@@ -234,12 +237,12 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       "if (!next) return null;",
     ),
     neverAsks,
-    swapsGladly,
+    ...swapsGladly,
   ),
   "a lock that hears of a swapped ride that it is over": mutant(
     ["S3"],
     edit(APPLY, 'return shard.heirOf(offer) === null ? "exchanged" : "hold";', 'return "exchanged";'),
-    swapsGladly,
+    ...swapsGladly,
   ),
   "a swap that leaves the first offers won": mutant(
     ["S1", "S2"],
