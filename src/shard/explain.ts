@@ -128,7 +128,8 @@ function weightsOf(fairnessSeconds: number, lookAheadSeconds: number, worthSecon
 }
 
 function headline(decision: Decision): string {
-  const { attempt, wave, instead, radiusMeters, zone, found, candidates, ranker, fallback, waveSize } = decision;
+  const { attempt, wave, instead, radiusMeters, zone, found, candidates, ranker, fallback, policy, waveSize } =
+    decision;
   if (ranker === SWAP) return "drivers on their way swapped rides: all of them together are there sooner";
   const kind = instead ? `search ${wave} for somebody nearer than the driver on his way` : `search ${wave}`;
   if (zone) {
@@ -138,7 +139,8 @@ function headline(decision: Decision): string {
   const search = `${kind} of attempt ${attempt} found ${found} within ${radiusMeters} m`;
   const order = `${ranker} put ${candidates.length} in order of expected seconds`;
   const without = fallback === null ? "" : ` (${WITHOUT_MODEL[fallback]})`;
-  return `${search}; ${order}${without}; ${waveSize} asked at a time`;
+  const beside = policy === "batched" ? ", another beside whoever keeps silent" : "";
+  return `${search}; ${order}${without}; ${waveSize} asked at a time${beside}`;
 }
 
 function explainHold(hold: Hold | null) {

@@ -324,6 +324,17 @@ describe("a decision", () => {
     },
   );
 
+  test("[Y1] [O23] says that batched asks another beside whoever keeps silent", () => {
+    const whyOf = (kind: "broadcast" | "batched") => {
+      const kit = new ShardKit({ kind, waveSize: 3 });
+      kit.driver("ann", 200);
+      kit.request("rita");
+      return last(kit).why;
+    };
+    expect(whyOf("broadcast")).toMatch(/; 3 asked at a time$/);
+    expect(whyOf("batched")).toMatch(/; 1 asked at a time, another beside whoever keeps silent$/);
+  });
+
   test("[Y1] whose features this code does not know shows them by column", () => {
     const kit = offered();
     const [decision] = kit.rows.decisions.values();
