@@ -1,14 +1,16 @@
 /**
  * Kerb's batched dispatch as a policy of the judge: the planner, the memory and the outlook of a shard themselves, fed with
- * what the judge shows of its city. Only what a shard would bring is written here: candidates, and how often rides and
- * drivers were exchanged.
+ * what the judge shows of its city; and a rehearsal of what drivers are worth, which no shard makes. Only what a shard would
+ * bring is written here: candidates, and how often rides and drivers were exchanged.
  */
 import type { LatLng } from "../../src/domain/place.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import { type BatchChoice, type BatchLimits, BatchPlanner, unservedCostSeconds } from "../../src/matching/batch.ts";
 import { recentWorthSeconds } from "../../src/matching/driver-worth.ts";
 import { LIMITS } from "../../src/matching/limits.ts";
+import type { Remembered } from "../../src/matching/recent-places.ts";
 import { RecentRides } from "../../src/matching/recent-rides.ts";
+import { type PastPoints, WorthRehearsal } from "../../src/matching/rehearsal.ts";
 import { turnoverAt } from "../../src/matching/turnover.ts";
 import { Plane } from "../../src/spatial/plane.ts";
 
@@ -61,17 +63,20 @@ export default class KerbPolicy {
   readonly #driverExchanges = new Map<number, number>();
   readonly #turnoverOf = new Map<number, { readonly at: number; readonly seconds: number }>();
   readonly #recent = new RecentRides();
+  readonly #rehearsal = new WorthRehearsal();
   readonly #plane: Plane;
+  readonly #unservedSeconds: number;
   #begun = false;
   #newestRequest = -1;
 
-  /** `asShard`: a ride that waits is given free drivers only and hopes for no exchange, as in a shard's window. */
+  /** `asShard`: a ride that waits is given free drivers only and hopes for no exchange, and nothing is rehearsed. */
   constructor(info: Information, { limits = LIMITS, asShard = false }: Variant = {}) {
     this.#info = info;
     this.#asShard = asShard;
     // The judge's own ruler, so that what is just in reach here is so there: a plane through the city's middle.
     this.#plane = new Plane({ lat: info.drivers[0]!.lat < 39 ? 37.75 : 40.74, lng: 0 }, info.speed);
     this.#planner = new BatchPlanner(limits);
+    this.#unservedSeconds = unservedCostSeconds(info.maxEta, info.patience);
   }
 
   assign(moment: Moment): Pair[] {
@@ -111,22 +116,14 @@ export default class KerbPolicy {
         ],
       };
     });
-    const unservedSeconds = unservedCostSeconds(this.#info.maxEta, this.#info.patience);
-    const worthSeconds = recentWorthSeconds(this.#recent, places, idle.length, {
-      plane: this.#plane,
-      now: timeOf(now),
-      clockSpeed: 1,
-      othersSecondsFrom: () => Number.POSITIVE_INFINITY,
-      unservedSeconds,
-      horizonSeconds: this.#info.patience,
-    });
+    const worthSeconds = this.#worthSeconds(places, idle.length, timeOf(now));
     const { choices } = this.#planner.plan({
       rides,
       drivers: drivers.map(({ id }, at) => ({
         exchanges: this.#driverExchanges.get(id) ?? 0,
         worthSeconds: worthSeconds[at]!,
       })),
-      unservedSeconds,
+      unservedSeconds: this.#unservedSeconds,
       estimate: (ride, driver) => ({
         pickupSeconds: this.#plane.secondsBetween(placeOf(requests[ride]!), places[driver]!),
       }),
@@ -141,6 +138,30 @@ export default class KerbPolicy {
       driver: drivers[driver]!.id,
       instead: instead === null ? null : drivers[instead]!.id,
     }));
+  }
+
+  /** A shard takes each recent ride by itself; a rehearsal is dearer. */
+  #worthSeconds(places: readonly LatLng[], free: number, now: EpochMs): Float64Array {
+    const plane = this.#plane;
+    const costs = { unservedSeconds: this.#unservedSeconds, horizonSeconds: this.#info.patience };
+    if (this.#asShard) {
+      const othersSecondsFrom = () => Number.POSITIVE_INFINITY;
+      return recentWorthSeconds(this.#recent, places, free, { plane, now, clockSpeed: 1, othersSecondsFrom, ...costs });
+    }
+    const asked = this.#recent.asked.since(now);
+    const ended = this.#recent.ended.since(now);
+    return this.#rehearsal.worthSeconds({
+      asked: this.#past(asked),
+      cameFree: this.#past(ended),
+      observedSeconds: Math.min(asked.seconds, ended.seconds),
+      drivers: plane.pointsAt(places),
+      free,
+      ...costs,
+    });
+  }
+
+  #past({ places, agoSeconds }: Remembered): PastPoints {
+    return { ...this.#plane.pointsAt(places), agoSeconds: Float64Array.from(agoSeconds) };
   }
 
   /** Whoever came free in this second has ended a trip: a driver whose ride was taken away is idle since before. */

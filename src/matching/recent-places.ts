@@ -5,6 +5,8 @@ import { type EpochMs, SECOND_MS } from "../domain/time.ts";
 /** What is remembered, and how long the time was in which all of it happened. */
 export interface Remembered {
   readonly places: readonly LatLng[];
+  /** How long ago, of each place. */
+  readonly agoSeconds: readonly number[];
   readonly seconds: number;
 }
 
@@ -42,7 +44,11 @@ export class RecentPlaces {
     let from = now - this.#memoryMs;
     // What was overwritten is not known any more, and what is left out not counted: it reaches back to the oldest only.
     if (known === this.#room || count < known) from = Math.max(from, newest[0]!.at);
-    const places = newest.flatMap(({ at, place }) => (at >= from ? [place] : []));
-    return { places, seconds: (now - from) / SECOND_MS };
+    const remembered = newest.filter(({ at }) => at >= from);
+    return {
+      places: remembered.map(({ place }) => place),
+      agoSeconds: remembered.map(({ at }) => (now - at) / SECOND_MS),
+      seconds: (now - from) / SECOND_MS,
+    };
   }
 }

@@ -65,6 +65,18 @@ describe("the memory of where drivers came free", () => {
     for (let second = 1; second <= 10; second++) cameFree.note(near(second), second * 1_000);
     expect(latsSince(cameFree, 12_000)).toEqual([[8, 9, 10], 4]);
   });
+
+  test("knows how long ago each was", () => {
+    const cameFree = new RecentPlaces(900_000, 2);
+    for (let second = 1; second <= 3; second++) cameFree.note(near(second), second * 1_000);
+    const { places, agoSeconds } = cameFree.since(12_000);
+    expect(new Map(places.map(({ lat }, at) => [lat, agoSeconds[at]]))).toEqual(
+      new Map([
+        [2, 10],
+        [3, 9],
+      ]),
+    );
+  });
 });
 
 describe("what a pickup may be expected to take while the driver may still be exchanged", () => {
