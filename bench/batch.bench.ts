@@ -10,7 +10,7 @@ import { createRandom } from "../sim/random.ts";
 import type { AssignmentProblem } from "../src/matching/assignment-exchange.ts";
 import { AssignmentSolver } from "../src/matching/assignment-solver.ts";
 import { type BatchPlan, BatchPlanner } from "../src/matching/batch.ts";
-import { recentWorthSeconds } from "../src/matching/driver-worth.ts";
+import { driverWorthSeconds } from "../src/matching/driver-worth.ts";
 import { LIMITS } from "../src/matching/limits.ts";
 import { RecentRides } from "../src/matching/recent-rides.ts";
 import { turnoverAt } from "../src/matching/turnover.ts";
@@ -70,7 +70,7 @@ function worthOf(recent: RecentRides, plane: Plane, drivers: readonly Place[], f
   const cell = cellOf(drivers[0]!.lat, drivers[0]!.lng, CELL_BITS);
   const othersSecondsFrom = (place: Place) => metersToCellEdge(place, cell) / METERS_PER_SECOND;
   const costs = { unservedSeconds: LONGEST_SECONDS, horizonSeconds: 120 };
-  return recentWorthSeconds(recent, drivers, free, {
+  return driverWorthSeconds(recent, drivers, free, {
     plane,
     now: LIMITS.recentMs,
     clockSpeed: 1,
@@ -104,11 +104,15 @@ function planOf({ window, rides, drivers }: PlanCase, recent: RecentRides | null
   });
 }
 
-/** As much as a shard remembers. */
+/** As much as a shard remembers, evenly over the time. */
 function recentRidesAt(draw: (count: number) => Place[]): RecentRides {
   const recent = new RecentRides();
-  for (const place of draw(LIMITS.recentRoom)) recent.ended.note(place, 0);
-  for (const place of draw(LIMITS.recentRoom)) recent.asked.note(place, 0);
+  const places = [draw(LIMITS.recentRoom), draw(LIMITS.recentRoom)] as const;
+  for (let at = 0; at < LIMITS.recentRoom; at++) {
+    const time = ((at + 1) * LIMITS.recentMs) / LIMITS.recentRoom;
+    recent.ended.note(places[0][at]!, time);
+    recent.asked.note(places[1][at]!, time);
+  }
   return recent;
 }
 

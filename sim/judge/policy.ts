@@ -1,16 +1,14 @@
 /**
  * Kerb's batched dispatch as a policy of the judge: the planner, the memory and the outlook of a shard themselves, fed with
- * what the judge shows of its city; and a rehearsal of what drivers are worth, which no shard makes. Only what a shard would
- * bring is written here: candidates, and how often rides and drivers were exchanged.
+ * what the judge shows of its city. Only what a shard would bring is written here: candidates, and how often rides and
+ * drivers were exchanged.
  */
 import type { LatLng } from "../../src/domain/place.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import { type BatchChoice, type BatchLimits, BatchPlanner, unservedCostSeconds } from "../../src/matching/batch.ts";
-import { recentWorthSeconds } from "../../src/matching/driver-worth.ts";
+import { driverWorthSeconds } from "../../src/matching/driver-worth.ts";
 import { LIMITS } from "../../src/matching/limits.ts";
-import type { Remembered } from "../../src/matching/recent-places.ts";
 import { RecentRides } from "../../src/matching/recent-rides.ts";
-import { type PastPoints, WorthRehearsal } from "../../src/matching/rehearsal.ts";
 import { turnoverAt } from "../../src/matching/turnover.ts";
 import { Plane } from "../../src/spatial/plane.ts";
 
@@ -63,13 +61,12 @@ export default class KerbPolicy {
   readonly #driverExchanges = new Map<number, number>();
   readonly #turnoverOf = new Map<number, { readonly at: number; readonly seconds: number }>();
   readonly #recent = new RecentRides();
-  readonly #rehearsal = new WorthRehearsal();
   readonly #plane: Plane;
   readonly #unservedSeconds: number;
   #begun = false;
   #newestRequest = -1;
 
-  /** `asShard`: a ride that waits is given free drivers only and hopes for no exchange, and nothing is rehearsed. */
+  /** `asShard`: a ride that waits is given free drivers only and hopes for no exchange. */
   constructor(info: Information, { limits = LIMITS, asShard = false }: Variant = {}) {
     this.#info = info;
     this.#asShard = asShard;
@@ -116,7 +113,14 @@ export default class KerbPolicy {
         ],
       };
     });
-    const worthSeconds = this.#worthSeconds(places, idle.length, timeOf(now));
+    const worthSeconds = driverWorthSeconds(this.#recent, places, idle.length, {
+      plane: this.#plane,
+      now: timeOf(now),
+      clockSpeed: 1,
+      unservedSeconds: this.#unservedSeconds,
+      horizonSeconds: this.#info.patience,
+      othersSecondsFrom: () => Number.POSITIVE_INFINITY,
+    });
     const { choices } = this.#planner.plan({
       rides,
       drivers: drivers.map(({ id }, at) => ({
@@ -138,30 +142,6 @@ export default class KerbPolicy {
       driver: drivers[driver]!.id,
       instead: instead === null ? null : drivers[instead]!.id,
     }));
-  }
-
-  /** A shard takes each recent ride by itself; a rehearsal is dearer. */
-  #worthSeconds(places: readonly LatLng[], free: number, now: EpochMs): Float64Array {
-    const plane = this.#plane;
-    const costs = { unservedSeconds: this.#unservedSeconds, horizonSeconds: this.#info.patience };
-    if (this.#asShard) {
-      const othersSecondsFrom = () => Number.POSITIVE_INFINITY;
-      return recentWorthSeconds(this.#recent, places, free, { plane, now, clockSpeed: 1, othersSecondsFrom, ...costs });
-    }
-    const asked = this.#recent.asked.since(now);
-    const ended = this.#recent.ended.since(now);
-    return this.#rehearsal.worthSeconds({
-      asked: this.#past(asked),
-      cameFree: this.#past(ended),
-      observedSeconds: Math.min(asked.seconds, ended.seconds),
-      drivers: plane.pointsAt(places),
-      free,
-      ...costs,
-    });
-  }
-
-  #past({ places, agoSeconds }: Remembered): PastPoints {
-    return { ...this.#plane.pointsAt(places), agoSeconds: Float64Array.from(agoSeconds) };
   }
 
   /** Whoever came free in this second has ended a trip: a driver whose ride was taken away is idle since before. */

@@ -2,8 +2,7 @@
  * `npm run judge [-- --city nyc|sf] [--loads 0.5,0.8] [--seeds 1,2] [--days D,D] [--from H --to H] [--overlay N]
  * [--unlimited | --as-shard]` replays real requests under Kerb's batched dispatch and under nearest-first, by a judge that
  * is no part of Kerb (KERB_JUDGE, else beside the checkout) on data that is not either (KERB_DATA). Without `--city`, both
- * cities. `--as-shard` plans as shards do: a ride that waits is given free drivers only, and hopes for no exchange; and what
- * drivers are worth is not rehearsed.
+ * cities. `--as-shard` plans as shards do: a ride that waits is given free drivers only, and hopes for no exchange.
  */
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";

@@ -6,7 +6,7 @@
  *
  * Costs are seconds. What an exchange must save is no constant: a ride that may be exchanged once is worth keeping for a
  * better moment where drivers come free nearby all the time, and hardly so where nobody does (turnover.ts). Nor is the
- * nearest driver always the cheapest: others may need him more where he is (rehearsal.ts). The caller brings
+ * nearest driver always the cheapest: others may need him more where he is (driver-worth.ts). The caller brings
  * candidates, its own and the neighbours', and carries out what is decided; the plan binds nobody until it has.
  */
 
@@ -38,7 +38,7 @@ export interface BatchRide {
 export interface BatchDriver {
   /** How often a ride was exchanged away from him since his last trip. */
   readonly exchanges: number;
-  /** What it costs others that he is not free for them (driver-worth.ts, rehearsal.ts); 0 where nothing is known. */
+  /** What it costs others that he is not free for them (driver-worth.ts); 0 where nothing is known. */
   readonly worthSeconds: number;
 }
 

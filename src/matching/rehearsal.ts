@@ -2,14 +2,15 @@
  * What drivers are worth where they are, found by rehearsal: the next minutes are taken to be as the last were, then as
  * those before them, and so on back to where the memory ends. Each time, the rides that were asked for are put together
  * with the drivers who are free now and those who came free then, at the least cost for all. What it would cost more
- * without a driver is what he is worth. Unlike `driverWorthSeconds`, this knows that two rides cannot wait for the same
- * driver, that whoever comes free in time spares those who are free already, and that one who is missed by nobody beside
- * him may be the nearest that is left for the third ride at the station. It takes an assignment for each rehearsal.
+ * without a driver is what he is worth. So no two rides count on the same driver, whoever comes free in time spares those
+ * who are free already, and one who is missed by nobody beside him may be the nearest that is left for the third ride at
+ * the station.
  */
 import type { PlanePoints } from "../spatial/plane.ts";
 import { type AssignmentProblem, NONE } from "./assignment-exchange.ts";
 import { type Assignment, AssignmentSolver } from "./assignment-solver.ts";
 
+/** The oldest first. */
 export interface PastPoints extends PlanePoints {
   readonly agoSeconds: Float64Array;
 }
@@ -17,13 +18,13 @@ export interface PastPoints extends PlanePoints {
 export interface RehearsalQuestion {
   /** Where rides were asked for and where drivers came free, all within so many seconds. */
   readonly asked: PastPoints;
+  /** What each of those rides costs where nobody takes it; nobody is missed for more. */
+  readonly unservedSeconds: Float64Array;
   readonly cameFree: PastPoints;
   readonly observedSeconds: number;
   readonly drivers: PlanePoints;
   /** So many of them, the first, are free. The others are on their way to a pickup and would be free again. */
   readonly free: number;
-  /** What a ride costs that nobody takes; nobody is missed for more. */
-  readonly unservedSeconds: number;
   /** How long a rehearsal is. */
   readonly horizonSeconds: number;
 }
@@ -64,9 +65,10 @@ export class WorthRehearsal {
 
   /** As it was from `endAgoSeconds` and a horizon ago on. */
   #rehearse(question: RehearsalQuestion, endAgoSeconds: number): Rehearsal {
-    const { asked, cameFree, drivers, free, unservedSeconds, horizonSeconds } = question;
-    const rides = during(asked, endAgoSeconds, horizonSeconds);
-    const coming = during(cameFree, endAgoSeconds, horizonSeconds);
+    const { drivers, free, horizonSeconds } = question;
+    const rides = during(question.asked, endAgoSeconds, horizonSeconds);
+    const coming = during(question.cameFree, endAgoSeconds, horizonSeconds);
+    const unassignedCost = question.unservedSeconds.subarray(rides.from, rides.from + rides.north.length);
     const rowStart = new Int32Array(rides.north.length + 1);
     const column: number[] = [];
     const cost: number[] = [];
@@ -74,18 +76,27 @@ export class WorthRehearsal {
     for (let ride = 0; ride < rides.north.length; ride++) {
       const north = rides.north[ride]!;
       const east = rides.east[ride]!;
-      nearest.clear(unservedSeconds);
+      const mostSeconds = unassignedCost[ride]!;
+      // By their squares: most of so many need no root.
+      nearest.clear(mostSeconds * mostSeconds);
       for (let driver = 0; driver < free; driver++) {
-        nearest.offer(driver, (drivers.north[driver]! - north) ** 2 + (drivers.east[driver]! - east) ** 2, 0);
+        nearest.offer(driver, (drivers.north[driver]! - north) ** 2 + (drivers.east[driver]! - east) ** 2);
       }
-      nearest.appendTo(column, cost);
-      nearest.clear(unservedSeconds);
+      for (let place = 0; place < nearest.size; place++) {
+        column.push(nearest.at[place]!);
+        cost.push(Math.sqrt(nearest.key[place]!));
+      }
+      nearest.clear(mostSeconds);
       for (let driver = 0; driver < coming.north.length; driver++) {
-        const square = (coming.north[driver]! - north) ** 2 + (coming.east[driver]! - east) ** 2;
         // Both count back from the end of the rehearsal: who came free less long ago is still to be waited for.
-        nearest.offer(free + driver, square, Math.max(0, rides.agoSeconds[ride]! - coming.agoSeconds[driver]!));
+        const waitSeconds = Math.max(0, rides.agoSeconds[ride]! - coming.agoSeconds[driver]!);
+        const square = (coming.north[driver]! - north) ** 2 + (coming.east[driver]! - east) ** 2;
+        nearest.offer(free + driver, waitSeconds + Math.sqrt(square));
       }
-      nearest.appendTo(column, cost);
+      for (let place = 0; place < nearest.size; place++) {
+        column.push(nearest.at[place]!);
+        cost.push(nearest.key[place]!);
+      }
       rowStart[ride + 1] = column.length;
     }
     const problem: AssignmentProblem = {
@@ -94,57 +105,53 @@ export class WorthRehearsal {
       rowStart,
       column: Int32Array.from(column),
       cost: Float64Array.from(cost),
-      unassignedCost: new Float64Array(rides.north.length).fill(unservedSeconds),
+      unassignedCost,
     };
     return { problem, rides };
   }
 }
 
-/** The cheapest few of many, in order. */
+/** The least few of many, in order. */
 class Nearest {
-  readonly #at = new Int32Array(CANDIDATES);
-  readonly #seconds = new Float64Array(CANDIDATES);
-  #size = 0;
+  readonly at = new Int32Array(CANDIDATES);
+  readonly key = new Float64Array(CANDIDATES);
+  size = 0;
+  /** Nothing is taken that is not less. */
   #most = 0;
 
-  clear(mostSeconds: number): void {
-    this.#size = 0;
-    this.#most = mostSeconds;
+  clear(most: number): void {
+    this.size = 0;
+    this.#most = most;
   }
 
-  /** So far away, squared, and to be waited for so long. */
-  offer(at: number, squareSeconds: number, waitSeconds: number): void {
-    const room = this.#most - waitSeconds;
-    // Most of so many need no root.
-    if (room <= 0 || squareSeconds >= room * room) return;
-    const seconds = waitSeconds + Math.sqrt(squareSeconds);
-    if (this.#size < CANDIDATES) this.#size++;
-    let place = this.#size - 1;
-    for (; place > 0 && this.#seconds[place - 1]! > seconds; place--) {
-      this.#seconds[place] = this.#seconds[place - 1]!;
-      this.#at[place] = this.#at[place - 1]!;
+  offer(at: number, key: number): void {
+    if (key >= this.#most) return;
+    if (this.size < CANDIDATES) this.size++;
+    let place = this.size - 1;
+    for (; place > 0 && this.key[place - 1]! > key; place--) {
+      this.key[place] = this.key[place - 1]!;
+      this.at[place] = this.at[place - 1]!;
     }
-    this.#seconds[place] = seconds;
-    this.#at[place] = at;
-    if (this.#size === CANDIDATES) this.#most = this.#seconds[CANDIDATES - 1]!;
-  }
-
-  appendTo(column: number[], cost: number[]): void {
-    for (let place = 0; place < this.#size; place++) {
-      column.push(this.#at[place]!);
-      cost.push(this.#seconds[place]!);
-    }
+    this.key[place] = key;
+    this.at[place] = at;
+    if (this.size === CANDIDATES) this.#most = this.key[CANDIDATES - 1]!;
   }
 }
 
-function during({ north, east, agoSeconds }: PastPoints, endAgoSeconds: number, seconds: number): PastPoints {
-  const then = [...agoSeconds.keys()].filter((at) => {
-    return agoSeconds[at]! >= endAgoSeconds && agoSeconds[at]! < endAgoSeconds + seconds;
-  });
+/** What there was from so long ago on, and from which place of all it begins. */
+function during(past: PastPoints, endAgoSeconds: number, seconds: number): PastPoints & { readonly from: number } {
+  const { north, east, agoSeconds } = past;
+  // The oldest are first.
+  const begin = (mostSeconds: number) => {
+    const at = agoSeconds.findIndex((ago) => ago < mostSeconds);
+    return at < 0 ? agoSeconds.length : at;
+  };
+  const [from, to] = [begin(endAgoSeconds + seconds), begin(endAgoSeconds)];
   return {
-    north: Float64Array.from(then, (at) => north[at]!),
-    east: Float64Array.from(then, (at) => east[at]!),
-    agoSeconds: Float64Array.from(then, (at) => agoSeconds[at]!),
+    from,
+    north: north.subarray(from, to),
+    east: east.subarray(from, to),
+    agoSeconds: agoSeconds.subarray(from, to),
   };
 }
 

@@ -1,6 +1,6 @@
 /**
  * What drivers are worth where they are, for the plan of a window: whom this shard could ask, and whom its neighbours have
- * offered to the plan, weighed against where rides were asked for of late (driver-worth.ts). Who else is free beyond the
+ * offered to the plan, weighed against the rides of late (driver-worth.ts). Who else is free beyond the
  * cell's edge the shard does not know. It takes it that somebody stands right there: counted on nobody, the last drivers
  * near an edge would seem to be worth minutes, and riders waited longer for it.
  */
@@ -9,7 +9,7 @@ import type { LatLng } from "../domain/place.ts";
 import { type EpochMs, SECOND_MS } from "../domain/time.ts";
 import { metersToCellEdge } from "../spatial/distance.ts";
 import { unservedCostSeconds } from "./batch.ts";
-import { recentWorthSeconds } from "./driver-worth.ts";
+import { driverWorthSeconds } from "./driver-worth.ts";
 import { waitedShare } from "./fairness.ts";
 import { planeOf } from "./recent-rides.ts";
 import type { ShardSetting, ShardState } from "./shard-state.ts";
@@ -44,7 +44,7 @@ export function worthOf(shard: ShardState, now: EpochMs, { vehicleType, candidat
     if (his !== setting.name) free.set(driverId, position);
   }
   const places = [...free.values(), ...onTheirWay.map(({ position }) => position)];
-  const seconds = recentWorthSeconds(recentRides.of(vehicleType), places, free.size, {
+  const seconds = driverWorthSeconds(recentRides.of(vehicleType), places, free.size, {
     plane: planeOf(setting),
     now,
     clockSpeed: setting.clockSpeed,

@@ -14,9 +14,12 @@ interface Street {
   readonly asked: readonly Past[];
   readonly cameFree?: readonly Past[];
   readonly observedSeconds?: number;
+  /** Of each that asked, where it is not the same for all. */
+  readonly unservedSeconds?: readonly number[];
 }
 
-function worthOn({ free, busy = [], asked, cameFree = [], observedSeconds = 300 }: Street): number[] {
+function worthOn(street: Street): number[] {
+  const { free, busy = [], asked, cameFree = [], observedSeconds = 300 } = street;
   const along = (seconds: readonly number[]) => ({
     north: Float64Array.from(seconds),
     east: new Float64Array(seconds.length),
@@ -31,7 +34,7 @@ function worthOn({ free, busy = [], asked, cameFree = [], observedSeconds = 300 
     observedSeconds,
     drivers: along([...free, ...busy]),
     free: free.length,
-    unservedSeconds: UNSERVED_SECONDS,
+    unservedSeconds: Float64Array.from(asked, (_, at) => street.unservedSeconds?.[at] ?? UNSERVED_SECONDS),
     horizonSeconds: 300,
   });
   return [...worth];
@@ -65,6 +68,14 @@ describe("what a driver is worth in a rehearsal of the next minutes", () => {
     expect(worthOn({ free: [10, 5_000], asked: [[0, 100]] })).toEqual([UNSERVED_SECONDS - 10, 0]);
   });
 
+  test("is no more than each of them costs that nobody takes, where that differs", () => {
+    const asked: Past[] = [
+      [0, 400],
+      [0, 100],
+    ];
+    expect(worthOn({ free: [10, 150], asked, observedSeconds: 600, unservedSeconds: [100, 50] })).toEqual([65, 0]);
+  });
+
   test("does not depend on how many are farther", () => {
     const far = new Array<number>(20).fill(400);
     expect(worthOn({ free: [...far, 150, 10, ...far], asked: [[0, 100]] })[21]).toBe(140);
@@ -95,8 +106,8 @@ describe("what a driver is worth in a rehearsal of the next minutes", () => {
   test("is the mean of as many rehearsals as are remembered", () => {
     expect(worthOn({ free: [10, 150], asked: [[0, 100]], observedSeconds: 900 })[0]).toBeCloseTo(140 / 3, 9);
     const asked: Past[] = [
-      [0, 100],
       [0, 400],
+      [0, 100],
     ];
     expect(worthOn({ free: [10, 150], asked, observedSeconds: 899 })).toEqual([140, 0]);
     expect(worthOn({ free: [10, 150], asked: [[0, 100]], observedSeconds: 60 })).toEqual([140, 0]);

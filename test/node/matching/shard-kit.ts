@@ -327,6 +327,13 @@ export class ShardKit {
   }
 }
 
+/** As long as a ride is searched for somebody asked there, and before that, as far back as is remembered. */
+export function hasBeenAsked(kit: ShardKit, meters: number): void {
+  for (let ago = LIMITS.recentMs; ago >= 0; ago -= DISPATCH.matchDeadlineMs) {
+    kit.shard.recentRides.of("economy").asked.note(at(meters), kit.now - ago);
+  }
+}
+
 /** What the nearest ranker answers when it is asked so. */
 export function rankedNearest(
   { candidates, context }: Extract<Effect, { type: "rank" }>,
