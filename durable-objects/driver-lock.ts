@@ -9,6 +9,7 @@ import {
   type LockCommand,
   type LockState,
   NEW_LOCK,
+  reserveOutcomeOf,
 } from "../src/matching/driver-lock.ts";
 import { logError } from "../src/observe/log.ts";
 import type { AttachAnswer, DriverLockApi, ReserveAnswer } from "../src/protocol/peer.ts";
@@ -45,12 +46,7 @@ export class DriverLock extends DurableObject<Env> implements DriverLockApi {
   }
 
   async reserve({ offerId, seq, shard }: Parameters<DriverLockApi["reserve"]>[0]): Promise<ReserveAnswer> {
-    const answer = this.#submit({ type: "reserve", offerId, seq, shard });
-    if (answer.type === "reserved")
-      return { outcome: "reserved", session: answer.session, exchanges: answer.exchanges };
-    if (answer.type === "offline") return { outcome: "offline", epoch: answer.epoch };
-    if (answer.type === "busy" || answer.type === "stale") return { outcome: answer.type };
-    throw new Error(`a reserve was answered with ${answer.type}`);
+    return reserveOutcomeOf(this.#submit({ type: "reserve", offerId, seq, shard }));
   }
 
   async release({ driverId: _, ...released }: Parameters<DriverLockApi["release"]>[0]): Promise<void> {

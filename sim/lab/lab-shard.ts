@@ -2,11 +2,13 @@
  * One shard in the laboratory: the real runtime and core over rows in memory. What it says reaches its hearer in the same
  * millisecond of city time and never gets lost: faults are the business of sim/world, here only decisions are compared.
  */
+
 import { assertNever } from "../../src/domain/assert.ts";
 import type { RideEvent } from "../../src/domain/event.ts";
 import type { ShardName } from "../../src/domain/place.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import type { Answer, Command, Message } from "../../src/matching/commands.ts";
+import { reserveOutcomeOf } from "../../src/matching/driver-lock.ts";
 import { shardOfRide, shardsAround } from "../../src/routing/shard-map.ts";
 import type { ShardOutside } from "../../src/shard/ports.ts";
 import { ShardRuntime } from "../../src/shard/shard-runtime.ts";
@@ -116,14 +118,7 @@ export class LabShard implements ShardOutside {
     const city = this.#city;
     city.soon(() => {
       const answer = city.lock(driverId).submit({ type: "reserve", offerId, seq, shard: this.name });
-      if (answer.type === "reserved") {
-        const { session, exchanges } = answer;
-        this.submit({ type: "reserve.answered", offerId, outcome: "reserved", session, exchanges });
-      } else if (answer.type === "offline") {
-        this.submit({ type: "reserve.answered", offerId, outcome: "offline", epoch: answer.epoch });
-      } else if (answer.type === "busy" || answer.type === "stale") {
-        this.submit({ type: "reserve.answered", offerId, outcome: answer.type });
-      } else throw new Error(`a reserve was answered with ${answer.type}`);
+      this.submit({ type: "reserve.answered", offerId, ...reserveOutcomeOf(answer) });
     });
   }
 

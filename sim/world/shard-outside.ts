@@ -1,9 +1,11 @@
 /** What a shard says to the simulated world: the same calls with the same patience as durable-objects/ports/shard-outside.ts. */
+
 import { assertNever } from "../../src/domain/assert.ts";
 import type { Candidate } from "../../src/domain/driver.ts";
 import type { RideEvent } from "../../src/domain/event.ts";
 import type { EpochMs } from "../../src/domain/time.ts";
 import type { Command, Message } from "../../src/matching/commands.ts";
+import { reserveOutcomeOf } from "../../src/matching/driver-lock.ts";
 import { featureMatrix } from "../../src/ranking/feature-view.ts";
 import { rankByPickupTime } from "../../src/ranking/nearest-ranker.ts";
 import { shardAt, shardOfRide, shardsAround } from "../../src/routing/shard-map.ts";
@@ -129,15 +131,8 @@ export class SimulatedOutside implements ShardOutside {
     const lock = this.#world.lock(driverId);
     const callee = lock.call({ type: "reserve", offerId, seq, shard: this.#host.name });
     this.#world.network.call("reserve", RESERVE, callee, this.#alive, (answer) => {
-      if (answer === null) this.#answer({ type: "reserve.answered", offerId, outcome: "unanswered" }, submit);
-      else if (answer.type === "reserved") {
-        const { session, exchanges } = answer;
-        this.#answer({ type: "reserve.answered", offerId, outcome: "reserved", session, exchanges }, submit);
-      } else if (answer.type === "offline") {
-        this.#answer({ type: "reserve.answered", offerId, outcome: "offline", epoch: answer.epoch }, submit);
-      } else if (answer.type === "busy" || answer.type === "stale") {
-        this.#answer({ type: "reserve.answered", offerId, outcome: answer.type }, submit);
-      } else throw new Error(`a reserve was answered with ${answer.type}`);
+      const outcome = answer === null ? ({ outcome: "unanswered" } as const) : reserveOutcomeOf(answer);
+      this.#answer({ type: "reserve.answered", offerId, ...outcome }, submit);
     });
   }
 

@@ -7,7 +7,7 @@ import { NEW_DRIVER_STATS } from "../domain/driver.ts";
 import type { ShardName } from "../domain/place.ts";
 import type { OfferId, OfferVerdict, Successor } from "../domain/ride.ts";
 import { type EpochMs, SECOND_MS } from "../domain/time.ts";
-import type { ReleaseOutcome } from "./commands.ts";
+import type { ReleaseOutcome, ReserveOutcome } from "./commands.ts";
 
 export interface LockHolder {
   readonly offerId: OfferId;
@@ -79,6 +79,21 @@ export type LockAnswer =
 export interface LockStep {
   readonly state: LockState;
   readonly answer: LockAnswer;
+}
+
+/** What a shard hears of its `reserve`. Throws where this is the answer to another command. */
+export function reserveOutcomeOf(answer: LockAnswer): Exclude<ReserveOutcome, { readonly outcome: "unanswered" }> {
+  switch (answer.type) {
+    case "reserved":
+      return { outcome: "reserved", session: answer.session, exchanges: answer.exchanges };
+    case "offline":
+      return { outcome: "offline", epoch: answer.epoch };
+    case "busy":
+    case "stale":
+      return { outcome: answer.type };
+    default:
+      throw new Error(`a reserve was answered with ${answer.type}`);
+  }
 }
 
 /** The lock's one door. Every command may be repeated, delayed or reordered. */
