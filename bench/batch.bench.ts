@@ -1,7 +1,8 @@
 /**
  * One window of batched dispatch: the sparse solver beside the simplest thing that could do it, a textbook Jonker and
- * Volgenant over a full matrix; and a window's whole plan, by what is remembered of recent rides (what rides on
- * their way may hope for, what drivers are worth where they are) beside without. `node bench/batch.bench.ts [--quick] [--json FILE]`.
+ * Volgenant over a full matrix; and a window's whole plan, by what is remembered of recent rides (what rides on their way
+ * may hope for, what drivers are worth where they are) beside without.
+ * `node bench/batch.bench.ts [--quick] [--json FILE]`.
  *
  * Rides and drivers stand at real pickups where the data is present (KERB_DATA), else at generated clusters; costs are
  * straight-line pickup seconds. "All" pairs every ride with every driver, "nearest 24" as a search would.
@@ -69,13 +70,13 @@ const planner = new BatchPlanner();
 function worthOf(recent: RecentRides, plane: Plane, drivers: readonly Place[], free: number): Float64Array {
   const cell = cellOf(drivers[0]!.lat, drivers[0]!.lng, CELL_BITS);
   const othersSecondsFrom = (place: Place) => metersToCellEdge(place, cell) / METERS_PER_SECOND;
-  const costs = { unservedSeconds: LONGEST_SECONDS, horizonSeconds: 120 };
   return driverWorthSeconds(recent, drivers, free, {
     plane,
     now: LIMITS.recentMs,
     clockSpeed: 1,
+    unservedSeconds: LONGEST_SECONDS,
+    horizonSeconds: 120,
     othersSecondsFrom,
-    ...costs,
   });
 }
 

@@ -1,8 +1,8 @@
 /**
  * What drivers are worth where they are, for the plan of a window: whom this shard could ask, and whom its neighbours have
- * offered to the plan, weighed against the rides of late (driver-worth.ts). Who else is free beyond the
- * cell's edge the shard does not know. It takes it that somebody stands right there: counted on nobody, the last drivers
- * near an edge would seem to be worth minutes, and riders waited longer for it.
+ * offered to the plan, weighed against the rides of late (driver-worth.ts). Who else is free beyond the cell's edge the
+ * shard does not know. It takes it that somebody stands right there: counted on nobody, the last drivers near an edge
+ * would seem to be worth minutes, and riders waited longer for it.
  */
 import type { Candidate, DriverId, VehicleType } from "../domain/driver.ts";
 import type { LatLng } from "../domain/place.ts";
@@ -20,17 +20,12 @@ export type Worth = ReadonlyMap<DriverId, number>;
 
 export const NOBODY_IS_MISSED: Worth = new Map();
 
-/** Somebody on his way, whom the plan may set free. */
-export interface OnHisWay {
-  readonly driverId: DriverId;
-  readonly position: LatLng;
-}
-
 /** Drivers of one kind of car whom a plan may choose between. */
 export interface Choice {
   readonly vehicleType: VehicleType;
   readonly candidates: readonly Candidate[];
-  readonly onTheirWay: readonly OnHisWay[];
+  /** To a pickup; the plan may set them free. */
+  readonly onTheirWay: readonly Pick<Candidate, "driverId" | "position">[];
 }
 
 /** Nothing where there is nothing to choose, or where what places are worth is in the costs already (N3). */
